@@ -1,0 +1,221 @@
+//! What the control socket says and answers: HTTP and JSON over a Unix socket.
+//!
+//! Read-only: `GET /v1/status`, `GET /v1/routes` (query: [`RoutesQuery`]),
+//! `GET /v1/routes/{prefix}` and `GET /v1/events`. Mutating:
+//! `POST /v1/reload`. Errors are [`ApiError`] with a 4xx or 5xx status.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{Asn, Family, RouterId, VlanId};
+
+/// `GET /v1/status`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub router_id: RouterId,
+    pub asn: Asn,
+    /// Seconds since the daemon started.
+    pub uptime: f64,
+    pub vifs: Vec<VifStatus>,
+    /// Every session: the VIFs' and the other peers'.
+    pub peers: Vec<PeerStatus>,
+    /// Every way out that can carry traffic: sessions' links and static paths.
+    pub paths: Vec<PathStatus>,
+    pub kernel: KernelStatus,
+    /// Things that are wrong and what to do, most severe first.
+    pub problems: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VifStatus {
+    pub name: String,
+    pub interface: String,
+    pub parent: String,
+    pub vlan: VlanId,
+    pub mtu: u32,
+    pub addresses: Vec<IpNet>,
+    /// The parent has carrier.
+    pub carrier: bool,
+    /// Names in [`Status::peers`].
+    pub sessions: Vec<String>,
+    /// Set when the interface could not be made as configured.
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    pub name: String,
+    pub vif: Option<String>,
+    pub local: Option<IpAddr>,
+    pub remote: IpAddr,
+    pub local_asn: Asn,
+    pub remote_asn: Asn,
+    /// `Idle`, `Connect`, `Active`, `OpenSent`, `OpenConfirm`, `Established`.
+    pub state: String,
+    /// Seconds in this state.
+    pub since: f64,
+    /// TCP-MD5 is configured.
+    pub md5: bool,
+    /// Seconds, once negotiated.
+    pub hold_time: Option<u64>,
+    pub families: Vec<Family>,
+    /// Why the last session ended or the last attempt failed, with what to do.
+    pub last_error: Option<String>,
+    /// Times that the session has gone down since start.
+    pub flaps: u64,
+    pub prefixes: PrefixCounts,
+    pub messages: MessageCounts,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixCounts {
+    /// From the peer, before policy.
+    pub received: u64,
+    /// Passed the import policy.
+    pub accepted: u64,
+    /// Best of all.
+    pub best: u64,
+    /// Announced to the peer.
+    pub advertised: u64,
+    /// Kept while the session is down.
+    pub stale: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageCounts {
+    pub updates_received: u64,
+    pub updates_sent: u64,
+    /// UPDATEs treated as withdrawals or relieved of an attribute (RFC 7606).
+    pub updates_malformed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PathStatus {
+    /// A peer's or a static path's name.
+    pub name: String,
+    pub interface: Option<String>,
+    pub gateway: Option<IpAddr>,
+    pub up: bool,
+    /// Why it is not up.
+    pub reason: Option<String>,
+    /// Prefixes whose traffic this path carries now.
+    pub carries: u64,
+    pub probe: Option<ProbeStatus>,
+    /// The last time traffic was moved off this path or back, by one swap.
+    pub last_swap: Option<Swap>,
+}
+
+/// ICMP echoes over the last 100 probes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeStatus {
+    pub target: IpAddr,
+    pub sent: u64,
+    pub lost: u64,
+    /// Microseconds; `None` before the first answer.
+    pub rtt_last: Option<u64>,
+    pub rtt_min: Option<u64>,
+    pub rtt_avg: Option<u64>,
+    pub rtt_max: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Swap {
+    pub at: f64,
+    pub reason: String,
+    pub groups: u64,
+    /// Microseconds from the event's arrival to the kernel's answer.
+    pub took: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelStatus {
+    /// Routes of ours that the kernel holds.
+    pub routes: u64,
+    pub nexthops: u64,
+    pub groups: u64,
+    /// Routes found in the kernel at start and kept.
+    pub adopted: u64,
+    /// Netlink requests that the kernel refused.
+    pub errors: u64,
+    /// `net.ipv4.nexthop_compat_mode` is 0: swaps take the same time at every size.
+    pub fast_swap: bool,
+}
+
+/// Query of `GET /v1/routes`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutesQuery {
+    /// Only routes from this peer.
+    pub peer: Option<String>,
+    /// What was announced to this peer.
+    pub advertised: Option<String>,
+    pub family: Option<Family>,
+    /// This prefix and everything inside it.
+    pub within: Option<IpNet>,
+    /// At most this many prefixes; default 1000.
+    pub limit: Option<usize>,
+}
+
+/// `GET /v1/routes`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Routes {
+    pub routes: Vec<Route>,
+    /// More matched than `limit`.
+    pub truncated: bool,
+}
+
+/// One prefix with all its paths, best first. `GET /v1/routes/{prefix}` answers
+/// one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    pub prefix: IpNet,
+    pub paths: Vec<RoutePath>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoutePath {
+    /// The peer's name, or `local`.
+    pub peer: String,
+    pub best: bool,
+    /// Kept from before the session went down.
+    pub stale: bool,
+    /// Which step of the decision this path lost at; `None` on the best.
+    pub why_not_best: Option<String>,
+    pub next_hop: Option<IpAddr>,
+    /// As `64512 65010 {1,2}`.
+    pub as_path: String,
+    pub origin: String,
+    pub med: Option<u32>,
+    pub local_pref: Option<u32>,
+    pub communities: Vec<String>,
+    pub large_communities: Vec<String>,
+    pub extended_communities: Vec<String>,
+}
+
+/// `GET /v1/events`: the newest last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Events {
+    pub events: Vec<LoggedEvent>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoggedEvent {
+    /// Seconds since the Unix epoch.
+    pub at: f64,
+    /// A peer's, path's or VIF's name.
+    pub subject: String,
+    pub text: String,
+}
+
+/// `POST /v1/reload`: what changed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reloaded {
+    pub changes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApiError {
+    pub error: String,
+}

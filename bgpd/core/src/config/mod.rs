@@ -1,0 +1,165 @@
+//! The configuration, valid by construction: [`parse`] finds every mistake at
+//! once, each with line and column, and yields a [`Config`] only when there is
+//! none.
+
+mod auth_key;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::policy::Policy;
+use crate::{Asn, Family, RouterId, VlanId};
+
+pub use auth_key::{AuthKey, AuthKeyError};
+
+/// Everything the operator asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub daemon: Daemon,
+    pub vifs: Vec<Vif>,
+    pub peers: Vec<Peer>,
+    pub paths: Vec<StaticPath>,
+}
+
+/// `[bgpd]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Daemon {
+    pub router_id: RouterId,
+    pub asn: Asn,
+    /// Where to accept connections; default `0.0.0.0:179` and `[::]:179`.
+    pub listen: Vec<SocketAddr>,
+    /// The control socket; default `/run/bgpd/bgpd.sock`.
+    pub control: PathBuf,
+    /// Prometheus over HTTP; default none.
+    pub metrics: Option<SocketAddr>,
+    pub kernel: Kernel,
+}
+
+/// `[bgpd.kernel]`: how routes reach the kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel {
+    /// `false`: routes stay in the daemon (a route server, a benchmark).
+    pub install: bool,
+    /// Routing table, default 254 (`main`).
+    pub table: u32,
+    /// Route priority (metric), default 20; lower wins.
+    pub metric: u32,
+    /// rtm_protocol that marks our routes and nexthops, default 186 (`bgp`
+    /// in `/etc/iproute2/rt_protos`).
+    pub protocol: u8,
+    pub on_shutdown: OnShutdown,
+}
+
+/// What SIGTERM does with routes (and nexthops) in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnShutdown {
+    /// Forwarding goes on; the next start adopts them. The default.
+    Keep,
+    Remove,
+}
+
+/// `[[vif]]`: one virtual interface, from VLAN to policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vif {
+    pub name: Arc<str>,
+    pub kind: VifKind,
+    /// The physical interface (or bond) that carries the VLAN.
+    pub parent: String,
+    pub vlan: VlanId,
+    /// The VLAN interface's name; default `<parent>.<vlan>`.
+    pub interface: String,
+    /// Octets: 1500, 8500 or 9001.
+    pub mtu: u32,
+    /// One session per family: the IPv4 one is named like the VIF, the IPv6
+    /// one has `-v6` appended. Their `local` addresses go on the interface.
+    pub sessions: Vec<Peer>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VifKind {
+    Private,
+    Transit,
+    Public,
+}
+
+/// One BGP neighbor: `[[peer]]`, or a session of a `[[vif]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    pub name: Arc<str>,
+    /// The VIF it belongs to, if any.
+    pub vif: Option<Arc<str>>,
+    /// Our address with its mask; for `[[peer]]` optional and without effect on
+    /// interfaces: the source address to bind to.
+    pub local: Option<IpNet>,
+    /// Out of this interface only (required for link-local addresses).
+    pub interface: Option<String>,
+    pub remote: IpAddr,
+    pub port: u16,
+    pub remote_asn: Asn,
+    /// Ours toward this peer, where it differs from `[bgpd] asn`.
+    pub local_asn: Asn,
+    /// TCP-MD5 (RFC 2385); read at start and reload.
+    pub auth_key_file: Option<PathBuf>,
+    pub passive: bool,
+    /// Proposed; 0 or at least 3 s.
+    pub hold_time: Duration,
+    pub connect_retry: Duration,
+    pub ttl: Ttl,
+    pub families: Vec<Family>,
+    /// Routes from the peer.
+    pub import: Policy,
+    /// Routes to the peer, learned and originated.
+    pub export: Policy,
+    /// Networks that this router originates because this peer advertises them.
+    pub advertise: Vec<IpNet>,
+    /// Cease (and wait) when the peer sends more, per family.
+    pub prefix_limit: Option<u32>,
+    /// Never announce more than this many prefixes, per family.
+    pub advertise_limit: Option<u32>,
+    /// The `[[path]]` or `[[vif]]` that carries this session's routes while it
+    /// is down.
+    pub backup: Option<Arc<str>>,
+    pub refuse_zero_hold_time: bool,
+    /// Advertise graceful restart with this restart time.
+    pub graceful_restart: Option<Duration>,
+}
+
+/// The TTL (hop limit) of a session's packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    /// A directly connected eBGP peer: TTL 1.
+    Direct,
+    /// eBGP over at most this many hops; also iBGP (64).
+    Multihop(u8),
+    /// GTSM (RFC 5082): send 255, drop what arrives below 255.
+    Security,
+}
+
+/// `[[path]]`: a static way out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StaticPath {
+    pub name: Arc<str>,
+    pub interface: String,
+    /// One gateway per family at most.
+    pub gateways: Vec<IpAddr>,
+    pub probe: Option<Probe>,
+}
+
+/// ICMP echoes that measure a path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    pub icmp: Vec<IpAddr>,
+    pub interval: Duration,
+}
+
+impl Config {
+    /// Every peer, those of the VIFs first.
+    pub fn all_peers(&self) -> impl Iterator<Item = &Peer> {
+        self.vifs.iter().flat_map(|vif| &vif.sessions).chain(&self.peers)
+    }
+}

@@ -1,0 +1,137 @@
+//! What one peer's session does next (RFC 4271 §8): a state machine that
+//! settles its own collisions and knows its timers, but neither sockets nor a
+//! clock.
+//!
+//! The shell feeds it [`Event`]s and the time, asks [`Peer::next_timeout`] when
+//! to come back, and carries out what [`Peer::poll_action`] says.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::wire::{Codec, Message, Notification, Update};
+use crate::{Asn, Family, RouterId};
+
+/// What the state machine has to know of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerSettings {
+    pub local_asn: Asn,
+    pub remote_asn: Asn,
+    pub router_id: RouterId,
+    /// Proposed; the session's is the smaller of both ends' (RFC 4271 §4.2).
+    pub hold_time: Duration,
+    /// First wait before connecting again; doubles with each failure, with
+    /// jitter, up to 8 times this.
+    pub connect_retry: Duration,
+    pub families: Vec<Family>,
+    /// Wait for the peer to connect; never dial.
+    pub passive: bool,
+    /// Refuse a peer that proposes hold time 0 (AWS does not keep such
+    /// sessions, and a dead one would never be noticed).
+    pub refuse_zero_hold_time: bool,
+    /// Advertise graceful restart (RFC 4724) with this restart time.
+    pub graceful_restart: Option<Duration>,
+}
+
+/// One TCP attempt, made or accepted; names it until its `Close` or
+/// `ConnectionClosed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub u32);
+
+/// What happens to a session. Carries values, never sockets.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Operator or start-up: begin (RFC 4271 §8.1.2, events 1 to 7).
+    Start,
+    /// Stop, with the NOTIFICATION that says why; stays in Idle.
+    Stop(StopReason),
+    /// The link under the session is gone: close at once, without a message
+    /// that could not be sent, and try again as after a failure.
+    LinkDown(&'static str),
+    /// The link is back: don't wait for the retry timer.
+    LinkUp,
+    /// The connection that `Action::Connect` asked for is there.
+    Connected(ConnectionId),
+    /// The peer has connected; the shell has chosen the id (use
+    /// [`Peer::new_connection`]).
+    Accepted(ConnectionId),
+    /// `Action::Connect` failed, with the system's words.
+    ConnectFailed(ConnectionId, String),
+    /// The other end closed, or the socket failed.
+    ConnectionClosed(ConnectionId, String),
+    Received(ConnectionId, Message),
+    /// Bytes that cost the session, with the NOTIFICATION to send.
+    Malformed(ConnectionId, Notification),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Cease/2 with RFC 9003 text.
+    AdministrativeShutdown(String),
+    /// Cease/4.
+    AdministrativeReset(String),
+    /// Cease/3.
+    PeerDeconfigured,
+    /// Cease/6: configuration changed in a way that needs a new session.
+    ConfigurationChange,
+    /// Cease/1: more prefixes than allowed; try again after the wait.
+    MaximumPrefixes { family: Family, limit: u32, retry_after: Duration },
+    /// The peer's task failed: our bug. Cease/8 (out of resources is the nearest).
+    InternalError(String),
+}
+
+/// What the shell has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Dial; answer with `Connected` or `ConnectFailed`.
+    Connect(ConnectionId),
+    /// Send, in order.
+    Send(ConnectionId, Message),
+    /// Close after what was to be sent is sent.
+    Close(ConnectionId),
+    /// From now on, read and write this connection's messages so.
+    UseCodec(ConnectionId, Codec),
+    /// Routes may flow.
+    Established(ConnectionId, Negotiated),
+    /// Routes from the peer, in Established.
+    Deliver(Update),
+    /// The peer asks for our routes again.
+    Refresh(Family),
+    /// No session any more (only after `Established`).
+    Down(DownReason),
+}
+
+/// What both OPENs agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    pub remote_asn: Asn,
+    pub remote_router_id: RouterId,
+    /// Zero: no keepalives, no hold timer.
+    pub hold_time: Duration,
+    pub keepalive: Duration,
+    pub codec: Codec,
+    pub route_refresh: bool,
+    /// The peer keeps (and asks us to keep) routes over a restart this long.
+    pub remote_restart_time: Option<Duration>,
+}
+
+/// Why a session ended, or is not up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DownReason {
+    NotificationReceived(Notification),
+    NotificationSent(Notification),
+    ConnectionClosed(String),
+    ConnectFailed(String),
+    LinkDown(&'static str),
+    Stopped(StopReason),
+}
+
+/// RFC 4271 §8.2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    Idle,
+    Connect,
+    Active,
+    OpenSent,
+    OpenConfirm,
+    Established,
+}
