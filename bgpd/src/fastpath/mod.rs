@@ -1,11 +1,22 @@
 //! The only owner of nexthops and groups in the kernel. When a path dies, every
-//! group that uses it is replaced once, from messages encoded beforehand,
-//! whatever the number of routes.
+//! group that uses it is replaced once, whatever the number of routes.
+//!
+//! One thread of its own (real-time priority where permitted), which waits on
+//! its own netlink socket and on its mailbox. [`Handle`] is the way in;
+//! [`Event`]s and [`Notice`]s are the ways out.
 
+use std::io;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc as std_mpsc;
+use std::time::{Duration, Instant, SystemTime};
 
-use bgp_core::PathId;
+use bgp_core::rib::FibRoute;
+use bgp_core::{PathId, config};
+use tokio::sync::mpsc;
+
+use crate::netlink::{Mailbox, Postbox, Taken, mailbox};
 
 /// How a path reaches its link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +32,189 @@ pub struct PathLink {
 /// What the fast path has seen or done.
 #[derive(Clone, Debug)]
 pub enum Event {
-    Carrier { ifindex: u32, up: bool, at: Instant },
-    Swapped { path: PathId, up: bool, reason: String, groups: usize, took: Duration },
+    Carrier {
+        ifindex: u32,
+        up: bool,
+        at: Instant,
+    },
+    /// A path went down or came up. `groups` of them were moved by one send,
+    /// `stranded` ones stay on the dead path, because nothing else is up.
+    Swapped {
+        path: PathId,
+        up: bool,
+        reason: String,
+        groups: usize,
+        stranded: usize,
+        took: Duration,
+    },
+}
+
+/// What the FIB has to act on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The kernel had deleted these groups, and with them every route that used
+    /// them; the groups are back, the routes are not.
+    GroupsRestored(Vec<GroupId>),
+    /// A link or a gateway is back: a group that could not be made may be now.
+    TryAgain,
+}
+
+/// A nexthop group's id in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(pub u32);
+
+/// One path as the fast path sees it.
+#[derive(Clone, Debug)]
+pub struct PathState {
+    pub path: PathId,
+    pub link: Option<PathLink>,
+    pub up: bool,
+    /// Why it is not up.
+    pub reason: Option<String>,
+    /// The groups whose traffic leaves by this path now.
+    pub carries: Vec<GroupId>,
+    pub last_swap: Option<Swap>,
+}
+
+/// The last time that groups were moved off a path or back.
+#[derive(Clone, Debug)]
+pub struct Swap {
+    pub at: SystemTime,
+    pub reason: String,
+    pub groups: usize,
+    pub took: Duration,
+}
+
+/// The way into the fast path's thread. The thread ends when the last clone is
+/// gone; it leaves the kernel's objects alone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: Postbox<Command>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) nexthops: AtomicU64,
+    pub(crate) groups: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) fast_swap: AtomicBool,
+}
+
+pub(crate) enum Command {
+    SetLink(PathId, Option<PathLink>),
+    Up(PathId),
+    Down(PathId, String),
+    Group(FibRoute, std_mpsc::SyncSender<io::Result<GroupId>>),
+    Release(GroupId),
+    Paths(std_mpsc::SyncSender<Vec<PathState>>),
+    Listen(Box<dyn Fn(Notice) + Send>),
+    Sweep(std_mpsc::SyncSender<io::Result<usize>>),
+    RemoveAll(std_mpsc::SyncSender<io::Result<usize>>),
+}
+
+/// Starts the thread. Nexthops that carry our protocol's mark from an earlier
+/// run are kept until [`Handle::sweep`].
+pub fn spawn(kernel: &config::Kernel, events: mpsc::UnboundedSender<Event>) -> io::Result<Handle> {
+    let (commands, inbox) = mailbox()?;
+    let counters = Arc::new(Counters::default());
+    let handle = Handle { commands, counters };
+    let _ = (kernel, events);
+    std::thread::Builder::new()
+        .name("fastpath".into())
+        .spawn(move || serve(inbox))?;
+    Ok(handle)
+}
+
+fn serve(inbox: Mailbox<Command>) {
+    while !matches!(inbox.take(), Taken::Closed) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+impl Handle {
+    /// Where a path's packets leave, and whose carrier counts. `None`: not
+    /// known (the kernel's own route to the gateway decides), or the path is
+    /// gone.
+    pub fn set_link(&self, path: PathId, link: Option<PathLink>) {
+        self.commands.send(Command::SetLink(path, link));
+    }
+
+    /// The path's far end is well: a session is Established and its initial
+    /// routes are in; for a static path, said once after `set_link`. The path
+    /// is up while this holds *and* its link has carrier.
+    pub fn path_up(&self, path: PathId) {
+        self.commands.send(Command::Up(path));
+    }
+
+    /// The path's far end is not well, whatever the link says.
+    pub fn path_down(&self, path: PathId, reason: String) {
+        self.commands.send(Command::Down(path, reason));
+    }
+
+    /// The group for a route, made if there is none. Each call counts as one
+    /// use; [`Handle::release`] gives it back. Waits for the kernel.
+    pub fn group(&self, route: FibRoute) -> io::Result<GroupId> {
+        self.ask(|answer| Command::Group(route, answer))?
+    }
+
+    /// One use less; with the last one the group is deleted. No route may
+    /// point at it any more: the kernel would delete that too.
+    pub fn release(&self, group: GroupId) {
+        self.commands.send(Command::Release(group));
+    }
+
+    /// Every path that was named so far. Waits for the thread.
+    pub fn paths(&self) -> Vec<PathState> {
+        self.ask(Command::Paths).unwrap_or_default()
+    }
+
+    /// Who is told of [`Notice`]s: called on the fast path's thread, so it must
+    /// not wait.
+    pub fn listen(&self, listener: impl Fn(Notice) + Send + 'static) {
+        self.commands.send(Command::Listen(Box::new(listener)));
+    }
+
+    /// Deletes the groups and nexthops of an earlier run that this one has not
+    /// taken over; routes that still point at them go too.
+    pub fn sweep(&self) -> io::Result<usize> {
+        self.ask(Command::Sweep)?
+    }
+
+    /// Deletes all groups and nexthops of ours.
+    pub fn remove_all(&self) -> io::Result<usize> {
+        self.ask(Command::RemoveAll)?
+    }
+
+    /// Nexthop objects of ours in the kernel, without the groups.
+    pub fn nexthops(&self) -> u64 {
+        self.counters.nexthops.load(Ordering::Relaxed)
+    }
+
+    /// Nexthop groups of ours in the kernel.
+    pub fn groups(&self) -> u64 {
+        self.counters.groups.load(Ordering::Relaxed)
+    }
+
+    /// Requests that the kernel refused.
+    pub fn errors(&self) -> u64 {
+        self.counters.errors.load(Ordering::Relaxed)
+    }
+
+    /// `net.ipv4.nexthop_compat_mode` is 0: a swap takes the same time whatever
+    /// the number of routes.
+    pub fn fast_swap(&self) -> bool {
+        self.counters.fast_swap.load(Ordering::Relaxed)
+    }
+
+    fn ask<T>(&self, command: impl FnOnce(std_mpsc::SyncSender<T>) -> Command) -> io::Result<T> {
+        let (sender, receiver) = std_mpsc::sync_channel(1);
+        self.commands.send(command(sender));
+        receiver.recv().map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the fast path's thread has ended",
+            )
+        })
+    }
 }

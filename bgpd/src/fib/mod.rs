@@ -1,3 +1,136 @@
 //! Makes the kernel's routes agree with the RIB: the only owner of routes in
 //! the kernel. A thread of its own, with an encoder for batches of netlink
 //! messages. Routes point at nexthop groups, which [`crate::fastpath`] owns.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc as std_mpsc;
+
+use bgp_core::api::KernelStatus;
+use bgp_core::config::OnShutdown;
+use bgp_core::rib::FibChange;
+use bgp_core::{PathId, config};
+use tokio::sync::mpsc;
+
+use crate::fastpath::{self, GroupId};
+use crate::netlink::{Mailbox, Postbox, Taken, mailbox};
+use crate::router;
+
+/// The way into the FIB's thread, which ends with [`Handle::shutdown`].
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: Postbox<Command>,
+    shared: Arc<Shared>,
+    fastpath: fastpath::Handle,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Changes handed over and not yet taken.
+    queued: AtomicUsize,
+    routes: AtomicU64,
+    adopted: AtomicU64,
+    errors: AtomicU64,
+    differences: AtomicU64,
+}
+
+enum Command {
+    Apply(Vec<FibChange>),
+    Converged,
+    Carried(std_mpsc::SyncSender<Vec<(GroupId, u64)>>),
+    Notice(fastpath::Notice),
+    Shutdown(OnShutdown, std_mpsc::SyncSender<()>),
+}
+
+/// Starts the thread: it first finds the routes of an earlier run and keeps
+/// them until the RIB has spoken ([`Handle::converged`]).
+pub fn spawn(
+    kernel: config::Kernel,
+    fastpath: fastpath::Handle,
+    router: mpsc::Sender<router::Command>,
+) -> io::Result<Handle> {
+    let (commands, inbox) = mailbox()?;
+    let notices = commands.clone();
+    fastpath.listen(move |notice| {
+        notices.send(Command::Notice(notice));
+    });
+    let _ = (kernel, router);
+    std::thread::Builder::new()
+        .name("fib".into())
+        .spawn(move || serve(inbox))?;
+    Ok(Handle {
+        commands,
+        shared: Arc::default(),
+        fastpath,
+    })
+}
+
+fn serve(inbox: Mailbox<Command>) {
+    while !matches!(inbox.take(), Taken::Closed) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+impl Handle {
+    /// Hands over changes, in order. When too many wait already they are handed
+    /// back, and [`router::Command::FibReady`] follows once there is room.
+    pub fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>> {
+        if self.shared.queued.load(Ordering::Acquire) >= QUEUE {
+            return Err(changes);
+        }
+        self.shared
+            .queued
+            .fetch_add(changes.len(), Ordering::AcqRel);
+        self.commands.send(Command::Apply(changes));
+        Ok(())
+    }
+
+    /// Every peer has sent its initial routes (or was given up): routes of an
+    /// earlier run that nobody announced again go, then their groups.
+    pub fn converged(&self) {
+        self.commands.send(Command::Converged);
+    }
+
+    /// Counters, without waiting.
+    pub fn status(&self) -> KernelStatus {
+        KernelStatus {
+            routes: self.shared.routes.load(Ordering::Relaxed),
+            nexthops: self.fastpath.nexthops(),
+            groups: self.fastpath.groups(),
+            adopted: self.shared.adopted.load(Ordering::Relaxed),
+            errors: self.shared.errors.load(Ordering::Relaxed) + self.fastpath.errors(),
+            fast_swap: self.fastpath.fast_swap(),
+        }
+    }
+
+    /// Routes that the audit found missing, foreign or wrong since start.
+    pub fn differences(&self) -> u64 {
+        self.shared.differences.load(Ordering::Relaxed)
+    }
+
+    /// Prefixes whose traffic each path carries now. Waits for both threads.
+    pub fn carried(&self) -> HashMap<PathId, u64> {
+        let (sender, receiver) = std_mpsc::sync_channel(1);
+        self.commands.send(Command::Carried(sender));
+        let routes: HashMap<GroupId, u64> =
+            receiver.recv().unwrap_or_default().into_iter().collect();
+        let sum = |groups: &[GroupId]| groups.iter().filter_map(|group| routes.get(group)).sum();
+        self.fastpath
+            .paths()
+            .into_iter()
+            .map(|path| (path.path, sum(&path.carries)))
+            .collect()
+    }
+
+    /// Ends the thread, with what was handed over done. Returns when it has.
+    pub fn shutdown(&self, routes: OnShutdown) {
+        let (sender, receiver) = std_mpsc::sync_channel(1);
+        self.commands.send(Command::Shutdown(routes, sender));
+        let _ = receiver.recv();
+    }
+}
+
+/// Changes that may wait before [`Handle::apply`] hands them back.
+const QUEUE: usize = 65_536;
