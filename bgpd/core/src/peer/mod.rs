@@ -5,11 +5,18 @@
 //! The shell feeds it [`Event`]s and the time, asks [`Peer::next_timeout`] when
 //! to come back, and carries out what [`Peer::poll_action`] says.
 
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
+mod backoff;
+mod machine;
+mod open;
+mod words;
 
+use std::time::Duration;
+
+use crate::config;
 use crate::wire::{Codec, Message, Notification, Update};
 use crate::{Asn, Family, RouterId};
+
+pub use machine::Peer;
 
 /// What the state machine has to know of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +37,28 @@ pub struct PeerSettings {
     pub refuse_zero_hold_time: bool,
     /// Advertise graceful restart (RFC 4724) with this restart time.
     pub graceful_restart: Option<Duration>,
+}
+
+impl PeerSettings {
+    /// What a configured peer asks of the state machine.
+    pub fn new(peer: &config::Peer, router_id: RouterId) -> Self {
+        Self {
+            local_asn: peer.local_asn,
+            remote_asn: peer.remote_asn,
+            router_id,
+            hold_time: peer.hold_time,
+            connect_retry: peer.connect_retry,
+            families: peer.families.clone(),
+            passive: peer.passive,
+            refuse_zero_hold_time: peer.refuse_zero_hold_time,
+            graceful_restart: peer.graceful_restart,
+        }
+    }
+
+    /// Whether the peer is in our own AS.
+    pub fn is_internal(&self) -> bool {
+        self.local_asn == self.remote_asn
+    }
 }
 
 /// One TCP attempt, made or accepted; names it until its `Close` or
@@ -61,6 +90,8 @@ pub enum Event {
     Received(ConnectionId, Message),
     /// Bytes that cost the session, with the NOTIFICATION to send.
     Malformed(ConnectionId, Notification),
+    /// The peer has read nothing for the send hold time (RFC 9687).
+    SendHoldExpired(ConnectionId),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +105,11 @@ pub enum StopReason {
     /// Cease/6: configuration changed in a way that needs a new session.
     ConfigurationChange,
     /// Cease/1: more prefixes than allowed; try again after the wait.
-    MaximumPrefixes { family: Family, limit: u32, retry_after: Duration },
+    MaximumPrefixes {
+        family: Family,
+        limit: u32,
+        retry_after: Duration,
+    },
     /// The peer's task failed: our bug. Cease/8 (out of resources is the nearest).
     InternalError(String),
 }
@@ -98,6 +133,8 @@ pub enum Action {
     Refresh(Family),
     /// No session any more (only after `Established`).
     Down(DownReason),
+    /// An attempt ended before it was `Established`.
+    AttemptFailed(DownReason),
 }
 
 /// What both OPENs agreed on.
@@ -125,8 +162,8 @@ pub enum DownReason {
     Stopped(StopReason),
 }
 
-/// RFC 4271 §8.2.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// RFC 4271 §8.2.2, in order of progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     Idle,
     Connect,

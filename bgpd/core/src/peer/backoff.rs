@@ -1,0 +1,98 @@
+//! How long to wait before the next attempt, and the jitter of every timer.
+
+use std::time::Duration;
+
+/// Waits double with each failure in a row, up to [`LONGEST`] times the first.
+#[derive(Clone, Debug)]
+pub(super) struct Backoff {
+    first: Duration,
+    failures: u32,
+    random: Random,
+}
+
+impl Backoff {
+    pub(super) fn new(first: Duration, seed: u64) -> Self {
+        Self {
+            first,
+            failures: 0,
+            random: Random(seed),
+        }
+    }
+
+    /// The wait after one more failure.
+    pub(super) fn next(&mut self) -> Duration {
+        let factor = 1_u32
+            .checked_shl(self.failures)
+            .unwrap_or(LONGEST)
+            .min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        self.jitter(self.first.saturating_mul(factor))
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// A session that lasted this long was no mere flap.
+    pub(super) fn longest(&self) -> Duration {
+        self.first.saturating_mul(LONGEST)
+    }
+
+    /// RFC 4271 §10: a random factor from 0.75 to 1.0.
+    pub(super) fn jitter(&mut self, time: Duration) -> Duration {
+        let thousandths = 750 + (self.random.next() % 251) as u32;
+        time.checked_mul(thousandths)
+            .map_or(time, |scaled| scaled / 1000)
+    }
+}
+
+/// SplitMix64: enough to keep speakers from moving in step; never for secrets.
+#[derive(Clone, Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+const LONGEST: u32 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_eight_times_the_first_with_jitter() {
+        let mut backoff = Backoff::new(Duration::from_secs(10), 7);
+        for base in [10, 20, 40, 80, 80, 80] {
+            let wait = backoff.next();
+            let base = Duration::from_secs(base);
+            assert!(
+                wait >= base.mul_f64(0.75) && wait <= base,
+                "{wait:?} for {base:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_waits() {
+        let waits = |seed| {
+            let mut backoff = Backoff::new(Duration::from_secs(5), seed);
+            (0..20).map(|_| backoff.next()).collect::<Vec<_>>()
+        };
+        assert_eq!(waits(1), waits(1));
+        assert_ne!(waits(1), waits(2));
+    }
+
+    #[test]
+    fn a_thousand_failures_do_not_overflow() {
+        let mut backoff = Backoff::new(Duration::from_secs(u64::MAX / 2), 0);
+        for _ in 0..1000 {
+            backoff.next();
+        }
+    }
+}

@@ -1,0 +1,666 @@
+//! The state machine itself. A [`Peer`] holds what outlives a connection (is it
+//! started, when to dial again) and up to two [`Connection`]s, each with its own
+//! state and timers.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::backoff::Backoff;
+use super::words::cease;
+use super::{Action, ConnectionId, DownReason, Event, Negotiated, PeerSettings, State, StopReason};
+use crate::wire::{Message, Notification, Open, RouteRefresh};
+
+/// One peer's session.
+#[derive(Debug)]
+pub struct Peer {
+    settings: PeerSettings,
+    mode: Mode,
+    connections: SmallVec<[Connection; 2]>,
+    /// RFC 4271's ConnectRetryTimer: dial (again) at this time.
+    retry_at: Option<Instant>,
+    backoff: Backoff,
+    next_id: u32,
+    actions: VecDeque<Action>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Idle: refuses connections until `Start`, or until this time (RFC 4271's
+    /// IdleHoldTimer).
+    Stopped {
+        restart_at: Option<Instant>,
+    },
+    Started,
+}
+
+/// One TCP attempt and what was said on it.
+#[derive(Debug)]
+struct Connection {
+    id: ConnectionId,
+    direction: Direction,
+    phase: Phase,
+    hold_at: Option<Instant>,
+    keepalive_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    /// We dialed.
+    Outgoing,
+    /// The peer dialed.
+    Incoming,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Dialed; TCP has not answered.
+    Connecting,
+    OpenSent,
+    OpenConfirm(Negotiated),
+    Established {
+        negotiated: Negotiated,
+        since: Instant,
+    },
+}
+
+/// Whether the peer is to be told why its connection ends.
+enum Farewell {
+    Notification(Notification),
+    Silent,
+}
+
+impl Peer {
+    /// `seed` decides the jitter of all timers.
+    pub fn new(settings: PeerSettings, seed: u64) -> Self {
+        Self {
+            backoff: Backoff::new(settings.connect_retry, seed),
+            settings,
+            mode: Mode::Stopped { restart_at: None },
+            connections: SmallVec::new(),
+            retry_at: None,
+            next_id: 0,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// An id for a connection that the peer has made, to go with
+    /// [`Event::Accepted`].
+    pub fn new_connection(&mut self) -> ConnectionId {
+        let id = ConnectionId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        id
+    }
+
+    /// Where the session is: its most advanced connection's state.
+    pub fn state(&self) -> State {
+        let furthest = self
+            .connections
+            .iter()
+            .map(|connection| connection.phase.state())
+            .max();
+        match (self.mode, furthest) {
+            (_, Some(state)) => state,
+            (Mode::Started, None) => State::Active,
+            (Mode::Stopped { .. }, None) => State::Idle,
+        }
+    }
+
+    /// When to call [`Peer::handle_timeout`] next.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let restart_at = match self.mode {
+            Mode::Stopped { restart_at } => restart_at,
+            Mode::Started => None,
+        };
+        let timers = self
+            .connections
+            .iter()
+            .flat_map(|connection| [connection.hold_at, connection.keepalive_at]);
+        timers.chain([restart_at, self.retry_at]).flatten().min()
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    pub fn handle(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Start => self.start(now),
+            Event::Stop(reason) => self.stop(reason, now),
+            Event::LinkDown(words) => self.link_down(words, now),
+            Event::LinkUp => self.link_up(now),
+            Event::Connected(id) => self.connected(id, now),
+            Event::Accepted(id) => self.accepted(id, now),
+            Event::ConnectFailed(id, words) => {
+                self.end(id, Farewell::Silent, DownReason::ConnectFailed(words), now)
+            }
+            Event::ConnectionClosed(id, words) => self.end(
+                id,
+                Farewell::Silent,
+                DownReason::ConnectionClosed(words),
+                now,
+            ),
+            Event::Received(id, message) => self.received(id, message, now),
+            Event::Malformed(id, notification) => self.fail(id, notification, now),
+            Event::SendHoldExpired(id) => self.fail(id, SEND_HOLD_TIMER_EXPIRED, now),
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if matches!(self.mode, Mode::Stopped { restart_at } if due(restart_at)) {
+            self.start(now);
+        }
+        let ids: SmallVec<[ConnectionId; 2]> = self
+            .connections
+            .iter()
+            .map(|connection| connection.id)
+            .collect();
+        for id in ids {
+            let Some(connection) = self.connection(id) else {
+                continue;
+            };
+            let (hold, keepalive) = (due(connection.hold_at), due(connection.keepalive_at));
+            if hold {
+                self.fail(id, HOLD_TIMER_EXPIRED, now);
+            } else if keepalive {
+                self.actions.push_back(Action::Send(id, Message::Keepalive));
+                self.restart_keepalive(id, now);
+            }
+        }
+        if due(self.retry_at) {
+            self.retry(now);
+        }
+    }
+
+    fn start(&mut self, now: Instant) {
+        match self.mode {
+            // RFC 4271 §8.2.2: Start is ignored in every state but Idle.
+            Mode::Started => {}
+            Mode::Stopped { .. } => {
+                self.mode = Mode::Started;
+                self.backoff.reset();
+                self.dial(now);
+            }
+        }
+    }
+
+    fn stop(&mut self, reason: StopReason, now: Instant) {
+        let restart_at = match &reason {
+            // What the operator has stopped stays stopped.
+            StopReason::MaximumPrefixes { .. }
+                if self.mode == (Mode::Stopped { restart_at: None }) =>
+            {
+                None
+            }
+            StopReason::MaximumPrefixes { retry_after, .. } => now.checked_add(*retry_after),
+            StopReason::AdministrativeShutdown(_)
+            | StopReason::AdministrativeReset(_)
+            | StopReason::PeerDeconfigured
+            | StopReason::ConfigurationChange
+            | StopReason::InternalError(_) => None,
+        };
+        self.mode = Mode::Stopped { restart_at };
+        self.retry_at = None;
+        while let Some(id) = self.connections.first().map(|connection| connection.id) {
+            self.end(
+                id,
+                Farewell::Notification(reason.notification()),
+                DownReason::Stopped(reason.clone()),
+                now,
+            );
+        }
+    }
+
+    fn link_down(&mut self, words: &'static str, now: Instant) {
+        while let Some(id) = self.connections.first().map(|connection| connection.id) {
+            self.end(id, Farewell::Silent, DownReason::LinkDown(words), now);
+        }
+    }
+
+    fn link_up(&mut self, now: Instant) {
+        self.backoff.reset();
+        match self.state() {
+            // A dial under way may be waiting for TCP's own back-off.
+            State::Connect | State::Active => self.dial(now),
+            State::Idle | State::OpenSent | State::OpenConfirm | State::Established => {}
+        }
+    }
+
+    fn connected(&mut self, id: ConnectionId, now: Instant) {
+        match self.connection(id) {
+            Some(connection) if matches!(connection.phase, Phase::Connecting) => {
+                self.retry_at = None;
+                self.send_open(id, now);
+            }
+            Some(_) => {}
+            // Stopped, or settled otherwise, while the dial was under way.
+            None => self.actions.push_back(Action::Close(id)),
+        }
+    }
+
+    fn accepted(&mut self, id: ConnectionId, now: Instant) {
+        match self.mode {
+            // RFC 4486 §4: a connection that is not wanted is told so.
+            Mode::Stopped { .. } => {
+                self.actions.push_back(Action::Send(
+                    id,
+                    Message::Notification(cease(CONNECTION_REJECTED, Vec::new())),
+                ));
+                self.actions.push_back(Action::Close(id));
+            }
+            Mode::Started => {
+                // A peer that dials again has given its first attempt up.
+                if let Some(earlier) =
+                    self.find(|other| other.direction == Direction::Incoming && other.is_opening())
+                {
+                    self.drop_for_collision(earlier);
+                }
+                self.connections
+                    .push(Connection::new(id, Direction::Incoming));
+                self.send_open(id, now);
+            }
+        }
+    }
+
+    /// One row per state and message (RFC 4271 §8.2.2, RFC 6608).
+    fn received(&mut self, id: ConnectionId, message: Message, now: Instant) {
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
+        match (&connection.phase, message) {
+            // TCP isn't up, so nothing can have arrived.
+            (
+                Phase::Connecting,
+                Message::Open(_)
+                | Message::Update(_)
+                | Message::Notification(_)
+                | Message::Keepalive
+                | Message::RouteRefresh(_),
+            ) => {}
+
+            (Phase::OpenSent, Message::Open(open)) => self.open_received(id, &open, now),
+            (Phase::OpenSent, Message::Update(_)) => self.unexpected(id, 1, UPDATE, now),
+            (Phase::OpenSent, Message::Keepalive) => self.unexpected(id, 1, KEEPALIVE, now),
+            (Phase::OpenSent, Message::RouteRefresh(_)) => {
+                self.unexpected(id, 1, ROUTE_REFRESH, now)
+            }
+
+            (Phase::OpenConfirm(_), Message::Keepalive) => self.established(id, now),
+            (Phase::OpenConfirm(_), Message::Open(_)) => self.unexpected(id, 2, OPEN, now),
+            (Phase::OpenConfirm(_), Message::Update(_)) => self.unexpected(id, 2, UPDATE, now),
+            (Phase::OpenConfirm(_), Message::RouteRefresh(_)) => {
+                self.unexpected(id, 2, ROUTE_REFRESH, now)
+            }
+
+            (Phase::Established { .. }, Message::Update(update)) => {
+                self.restart_hold(id, now);
+                self.actions.push_back(Action::Deliver(update));
+            }
+            (Phase::Established { .. }, Message::Keepalive) => self.restart_hold(id, now),
+            (Phase::Established { negotiated, .. }, Message::RouteRefresh(refresh)) => {
+                let asked = refresh_asked(refresh, negotiated);
+                self.restart_hold(id, now);
+                self.actions.extend(asked);
+            }
+            (Phase::Established { .. }, Message::Open(_)) => self.unexpected(id, 3, OPEN, now),
+
+            (
+                Phase::OpenSent | Phase::OpenConfirm(_) | Phase::Established { .. },
+                Message::Notification(notification),
+            ) => self.end(
+                id,
+                Farewell::Silent,
+                DownReason::NotificationReceived(notification),
+                now,
+            ),
+        }
+    }
+
+    fn open_received(&mut self, id: ConnectionId, open: &Open, now: Instant) {
+        let negotiated = match self.settings.negotiate(open) {
+            Ok(negotiated) => negotiated,
+            Err(notification) => return self.fail(id, notification, now),
+        };
+        let restarted = open
+            .capabilities
+            .graceful_restart
+            .as_ref()
+            .is_some_and(|restart| restart.restarting);
+        if !self.survives_collision(id, &negotiated, restarted, now) {
+            return;
+        }
+        // The dial that the timer would start could only collide.
+        self.retry_at = None;
+        self.actions
+            .push_back(Action::UseCodec(id, negotiated.codec.clone()));
+        self.actions.push_back(Action::Send(id, Message::Keepalive));
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
+        if !negotiated.hold_time.is_zero() {
+            connection.hold_at = now.checked_add(negotiated.hold_time);
+        }
+        connection.phase = Phase::OpenConfirm(negotiated);
+        self.restart_keepalive(id, now);
+    }
+
+    /// RFC 4271 §6.8: two connections between the same speakers; the one that
+    /// the speaker with the higher identifier made stays.
+    fn survives_collision(
+        &mut self,
+        id: ConnectionId,
+        negotiated: &Negotiated,
+        restarted: bool,
+        now: Instant,
+    ) -> bool {
+        let Some(other) = self.connections.iter().find(|other| other.id != id) else {
+            return true;
+        };
+        let (other_id, other_direction) = (other.id, other.direction);
+        match &other.phase {
+            // Not yet known to be the same speaker: settled when its OPEN comes.
+            Phase::Connecting | Phase::OpenSent => true,
+            Phase::OpenConfirm(_) => {
+                let keeps_other = self.settings.ours_wins(negotiated.remote_router_id)
+                    == (other_direction == Direction::Outgoing);
+                self.drop_for_collision(if keeps_other { id } else { other_id });
+                !keeps_other
+            }
+            Phase::Established {
+                negotiated: earlier,
+                ..
+            } => {
+                // RFC 4724 §5: a peer that says it has restarted means this one;
+                // the old connection ends without a NOTIFICATION.
+                let replaces = restarted && earlier.remote_restart_time.is_some();
+                if replaces {
+                    let words = "the peer has restarted and connected again".to_owned();
+                    self.end(
+                        other_id,
+                        Farewell::Silent,
+                        DownReason::ConnectionClosed(words),
+                        now,
+                    );
+                } else {
+                    self.drop_for_collision(id);
+                }
+                replaces
+            }
+        }
+    }
+
+    fn established(&mut self, id: ConnectionId, now: Instant) {
+        while let Some(other) = self.find(|other| other.id != id) {
+            self.drop_for_collision(other);
+        }
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
+        let Phase::OpenConfirm(negotiated) = &connection.phase else {
+            return;
+        };
+        let negotiated = negotiated.clone();
+        if negotiated.hold_time.is_zero() {
+            connection.hold_at = None;
+        }
+        connection.phase = Phase::Established {
+            negotiated: negotiated.clone(),
+            since: now,
+        };
+        self.actions.push_back(Action::Established(id, negotiated));
+        self.restart_hold(id, now);
+    }
+
+    fn unexpected(&mut self, id: ConnectionId, subcode: u8, message_type: u8, now: Instant) {
+        // RFC 6608 §3: the data names the type of the message.
+        self.fail(
+            id,
+            Notification {
+                code: FSM_ERROR,
+                subcode,
+                data: vec![message_type],
+            },
+            now,
+        );
+    }
+
+    /// Ends a connection with a NOTIFICATION that is also the reason.
+    fn fail(&mut self, id: ConnectionId, notification: Notification, now: Instant) {
+        let reason = DownReason::NotificationSent(notification.clone());
+        self.end(id, Farewell::Notification(notification), reason, now);
+    }
+
+    /// Ends a connection; while started and without another one, waits to dial.
+    fn end(&mut self, id: ConnectionId, farewell: Farewell, reason: DownReason, now: Instant) {
+        let Some(connection) = self.remove(id) else {
+            return;
+        };
+        match (farewell, &connection.phase) {
+            (
+                Farewell::Notification(notification),
+                Phase::OpenSent | Phase::OpenConfirm(_) | Phase::Established { .. },
+            ) => {
+                self.actions
+                    .push_back(Action::Send(id, Message::Notification(notification)));
+            }
+            (Farewell::Notification(_), Phase::Connecting) | (Farewell::Silent, _) => {}
+        }
+        self.actions.push_back(Action::Close(id));
+        self.actions.push_back(match connection.phase {
+            Phase::Established { since, .. } => {
+                if now.saturating_duration_since(since) >= self.backoff.longest() {
+                    self.backoff.reset();
+                }
+                Action::Down(reason)
+            }
+            Phase::Connecting | Phase::OpenSent | Phase::OpenConfirm(_) => {
+                Action::AttemptFailed(reason)
+            }
+        });
+        if self.mode == Mode::Started && !self.connections.iter().any(Connection::is_promising) {
+            // RFC 4271 §8.2.2 goes to Idle and starts again by itself; here that
+            // start is always the passive one (event 5): Active, so that the
+            // peer may come first.
+            let wait = self.backoff.next();
+            self.retry_at = if self.settings.passive {
+                None
+            } else {
+                now.checked_add(wait)
+            };
+        }
+    }
+
+    /// Ends a connection because another one stays: no failure.
+    fn drop_for_collision(&mut self, id: ConnectionId) {
+        let Some(connection) = self.remove(id) else {
+            return;
+        };
+        match connection.phase {
+            Phase::Connecting => {}
+            Phase::OpenSent | Phase::OpenConfirm(_) | Phase::Established { .. } => {
+                let notification = cease(CONNECTION_COLLISION, Vec::new());
+                self.actions
+                    .push_back(Action::Send(id, Message::Notification(notification)));
+            }
+        }
+        self.actions.push_back(Action::Close(id));
+    }
+
+    /// ConnectRetryTimer has expired.
+    fn retry(&mut self, now: Instant) {
+        self.retry_at = None;
+        match self.state() {
+            State::Connect => {
+                if let Some(id) =
+                    self.find(|connection| matches!(connection.phase, Phase::Connecting))
+                {
+                    let words = "TCP has not answered within the connect time".to_owned();
+                    self.end(id, Farewell::Silent, DownReason::ConnectFailed(words), now);
+                }
+                self.dial(now);
+            }
+            // A connection of the peer's that says nothing does not keep us from trying.
+            State::Active | State::OpenSent => self.dial(now),
+            State::Idle | State::OpenConfirm | State::Established => {}
+        }
+    }
+
+    fn dial(&mut self, now: Instant) {
+        if let Some(earlier) = self.find(|connection| matches!(connection.phase, Phase::Connecting))
+        {
+            self.drop_for_collision(earlier);
+        }
+        if self.settings.passive
+            || self
+                .find(|connection| connection.direction == Direction::Outgoing)
+                .is_some()
+        {
+            return;
+        }
+        let id = self.new_connection();
+        self.connections
+            .push(Connection::new(id, Direction::Outgoing));
+        self.retry_at = now.checked_add(CONNECT_TIME);
+        self.actions.push_back(Action::Connect(id));
+    }
+
+    fn send_open(&mut self, id: ConnectionId, now: Instant) {
+        let open = self.settings.open();
+        if let Some(connection) = self.connection(id) {
+            connection.phase = Phase::OpenSent;
+            connection.hold_at = now.checked_add(LARGE_HOLD_TIME);
+            self.actions
+                .push_back(Action::Send(id, Message::Open(open)));
+        }
+    }
+
+    fn restart_hold(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
+        let Phase::Established { negotiated, .. } = &connection.phase else {
+            return;
+        };
+        if !negotiated.hold_time.is_zero() {
+            connection.hold_at = now.checked_add(negotiated.hold_time);
+        }
+    }
+
+    fn restart_keepalive(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self
+            .connections
+            .iter_mut()
+            .find(|connection| connection.id == id)
+        else {
+            return;
+        };
+        connection.keepalive_at = match &connection.phase {
+            Phase::OpenConfirm(negotiated) | Phase::Established { negotiated, .. }
+                if !negotiated.keepalive.is_zero() =>
+            {
+                now.checked_add(self.backoff.jitter(negotiated.keepalive))
+            }
+            Phase::Connecting
+            | Phase::OpenSent
+            | Phase::OpenConfirm(_)
+            | Phase::Established { .. } => None,
+        };
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections
+            .iter_mut()
+            .find(|connection| connection.id == id)
+    }
+
+    fn find(&self, wanted: impl Fn(&Connection) -> bool) -> Option<ConnectionId> {
+        self.connections
+            .iter()
+            .find(|connection| wanted(connection))
+            .map(|connection| connection.id)
+    }
+
+    fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let position = self
+            .connections
+            .iter()
+            .position(|connection| connection.id == id)?;
+        Some(self.connections.remove(position))
+    }
+}
+
+impl Connection {
+    fn new(id: ConnectionId, direction: Direction) -> Self {
+        Self {
+            id,
+            direction,
+            phase: Phase::Connecting,
+            hold_at: None,
+            keepalive_at: None,
+        }
+    }
+
+    /// Whether dialing can wait for what comes of this connection. One that the
+    /// peer made and says nothing on is none.
+    fn is_promising(&self) -> bool {
+        match self.phase {
+            Phase::Connecting | Phase::OpenSent => self.direction == Direction::Outgoing,
+            Phase::OpenConfirm(_) | Phase::Established { .. } => true,
+        }
+    }
+
+    fn is_opening(&self) -> bool {
+        match self.phase {
+            Phase::OpenSent | Phase::OpenConfirm(_) => true,
+            Phase::Connecting | Phase::Established { .. } => false,
+        }
+    }
+}
+
+impl Phase {
+    const fn state(&self) -> State {
+        match self {
+            Self::Connecting => State::Connect,
+            Self::OpenSent => State::OpenSent,
+            Self::OpenConfirm(_) => State::OpenConfirm,
+            Self::Established { .. } => State::Established,
+        }
+    }
+}
+
+/// RFC 2918: a request for a family that both carry. RFC 7313's markers (and
+/// subtypes to come) are passed over: we did not offer them.
+fn refresh_asked(refresh: RouteRefresh, negotiated: &Negotiated) -> Option<Action> {
+    let family = refresh
+        .family
+        .filter(|family| negotiated.codec.families.contains(family))?;
+    (refresh.subtype == 0).then_some(Action::Refresh(family))
+}
+
+/// RFC 4271 §8.2.2: while waiting for an OPEN.
+const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
+/// ConnectRetryTimer in Connect. Longer than TCP's own attempt is allowed to
+/// take, so that its failure is told in TCP's words.
+const CONNECT_TIME: Duration = Duration::from_secs(30);
+
+const OPEN: u8 = 1;
+const UPDATE: u8 = 2;
+const KEEPALIVE: u8 = 4;
+const ROUTE_REFRESH: u8 = 5;
+const FSM_ERROR: u8 = 5;
+const CONNECTION_REJECTED: u8 = 5;
+const CONNECTION_COLLISION: u8 = 7;
+const HOLD_TIMER_EXPIRED: Notification = Notification {
+    code: 4,
+    subcode: 0,
+    data: Vec::new(),
+};
+/// RFC 9687 §3.
+const SEND_HOLD_TIMER_EXPIRED: Notification = Notification {
+    code: 8,
+    subcode: 0,
+    data: Vec::new(),
+};

@@ -1,0 +1,146 @@
+//! What we offer in our OPEN, and what both OPENs come to.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::{Negotiated, PeerSettings};
+use crate::wire::{Capabilities, Codec, GracefulRestart, Notification, Open};
+use crate::{Family, RouterId};
+
+impl PeerSettings {
+    /// Our OPEN. Offered to every peer: four-octet AS numbers, route refresh
+    /// and extended messages; the families and graceful restart as configured.
+    pub(super) fn open(&self) -> Open {
+        Open {
+            asn: self.local_asn,
+            hold_time: seconds(self.hold_time),
+            router_id: self.router_id,
+            capabilities: Capabilities {
+                families: self.families.clone(),
+                four_octet_as: true,
+                route_refresh: true,
+                enhanced_route_refresh: false,
+                extended_messages: true,
+                graceful_restart: self.graceful_restart.map(|time| GracefulRestart {
+                    restarting: false,
+                    restart_time: seconds(time).min(GRACEFUL_RESTART_TIME_MAX),
+                    // The kernel keeps our routes while the daemon is away.
+                    families: self.families.iter().map(|family| (*family, true)).collect(),
+                }),
+                unknown: Vec::new(),
+            },
+        }
+    }
+
+    /// What this OPEN and ours come to, or the NOTIFICATION that refuses it
+    /// (RFC 4271 §6.2).
+    pub(super) fn negotiate(&self, open: &Open) -> Result<Negotiated, Notification> {
+        if open.asn != self.remote_asn {
+            return Err(open_error(BAD_PEER_AS, Vec::new()));
+        }
+        // RFC 6286 §2.2: not zero, and unlike ours within one AS.
+        if open.router_id.0.is_unspecified()
+            || self.is_internal() && open.router_id == self.router_id
+        {
+            return Err(open_error(
+                BAD_BGP_IDENTIFIER,
+                open.router_id.0.octets().to_vec(),
+            ));
+        }
+        // RFC 4271 §4.2: one or two seconds are forbidden.
+        if matches!(open.hold_time, 1 | 2) || open.hold_time == 0 && self.refuse_zero_hold_time {
+            return Err(open_error(UNACCEPTABLE_HOLD_TIME, Vec::new()));
+        }
+        let families = self.common_families(&open.capabilities);
+        if families.is_empty() {
+            return Err(open_error(
+                UNSUPPORTED_CAPABILITY,
+                multiprotocol(&self.families),
+            ));
+        }
+        let hold_time = seconds(self.hold_time).min(open.hold_time);
+        Ok(Negotiated {
+            remote_asn: open.asn,
+            remote_router_id: open.router_id,
+            hold_time: Duration::from_secs(hold_time.into()),
+            // RFC 4271 §10: a third of the hold time.
+            keepalive: Duration::from_secs(hold_time.into()) / 3,
+            remote_restart_time: self.restart_time(&open.capabilities, &families),
+            route_refresh: open.capabilities.route_refresh,
+            codec: Codec {
+                four_octet_as: open.capabilities.four_octet_as,
+                extended_messages: open.capabilities.extended_messages,
+                families,
+                internal: self.is_internal(),
+            },
+        })
+    }
+
+    fn common_families(&self, theirs: &Capabilities) -> SmallVec<[Family; 2]> {
+        let named_none = theirs.families.is_empty()
+            && !theirs
+                .unknown
+                .iter()
+                .any(|(code, _)| *code == MULTIPROTOCOL);
+        self.families
+            .iter()
+            .copied()
+            // RFC 4760 §8: without the capability a peer carries IPv4 unicast.
+            .filter(|family| {
+                theirs.families.contains(family) || named_none && *family == Family::Ipv4
+            })
+            .collect()
+    }
+
+    /// RFC 4724 §3: graceful restart holds only where both ends offer it.
+    fn restart_time(&self, theirs: &Capabilities, families: &[Family]) -> Option<Duration> {
+        let ours = self.graceful_restart?;
+        let theirs = theirs.graceful_restart.as_ref()?;
+        let preserved = theirs
+            .families
+            .iter()
+            .any(|(family, _)| families.contains(family));
+        (preserved && !ours.is_zero()).then(|| Duration::from_secs(theirs.restart_time.into()))
+    }
+
+    /// RFC 4271 §6.8 with RFC 6286 §2.3: whether the connection that we made
+    /// wins over the one that the peer made.
+    pub(super) fn ours_wins(&self, remote: RouterId) -> bool {
+        (self.router_id, self.local_asn) > (remote, self.remote_asn)
+    }
+}
+
+fn open_error(subcode: u8, data: Vec<u8>) -> Notification {
+    Notification {
+        code: OPEN_MESSAGE_ERROR,
+        subcode,
+        data,
+    }
+}
+
+/// RFC 5492 §5: the capabilities that are missed, as in an OPEN.
+fn multiprotocol(families: &[Family]) -> Vec<u8> {
+    let afi = |family: &Family| match family {
+        Family::Ipv4 => 1,
+        Family::Ipv6 => 2,
+    };
+    families
+        .iter()
+        .flat_map(|family| [MULTIPROTOCOL, 4, 0, afi(family), 0, 1])
+        .collect()
+}
+
+/// Whole seconds in two octets.
+fn seconds(time: Duration) -> u16 {
+    u16::try_from(time.as_secs()).unwrap_or(u16::MAX)
+}
+
+const MULTIPROTOCOL: u8 = 1;
+/// RFC 4724 §3: 12 bits.
+const GRACEFUL_RESTART_TIME_MAX: u16 = 0x0fff;
+const OPEN_MESSAGE_ERROR: u8 = 2;
+const BAD_PEER_AS: u8 = 2;
+const BAD_BGP_IDENTIFIER: u8 = 3;
+const UNACCEPTABLE_HOLD_TIME: u8 = 6;
+const UNSUPPORTED_CAPABILITY: u8 = 7;
