@@ -1,8 +1,11 @@
 //! Every fact about Direct Connect that the code relies on, each with its
 //! source. Checked against AWS's User Guide and API model of 2026-11.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::Asn;
 use crate::config::VifKind;
@@ -17,7 +20,7 @@ pub const GATEWAY_ASN: Asn = Asn(64512);
 /// Length of a VIF's `authKey`, in characters.
 pub const AUTH_KEY_LENGTH: RangeInclusive<usize> = 6..=80;
 /// The AWS side answers on the link-local metadata address; never use it on a VIF.
-pub const METADATA_ADDRESS: std::net::Ipv4Addr = std::net::Ipv4Addr::new(169, 254, 169, 254);
+pub const METADATA_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// Prefixes per family that AWS accepts by default; one more and the session
 /// goes to idle (Quotas).
@@ -46,3 +49,87 @@ pub const PREFERENCE_HIGH: Community = Community(7224 << 16 | 7300);
 pub const SCOPE_REGION: Community = Community(7224 << 16 | 9100);
 pub const SCOPE_CONTINENT: Community = Community(7224 << 16 | 9200);
 pub const SCOPE_GLOBAL: Community = Community(7224 << 16 | 9300);
+
+/// Prefixes inside `net` that have at least this length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    pub net: IpNet,
+    pub min_len: u8,
+}
+
+/// What AWS can rightly send on a VIF of this kind: private ones carry VPCs'
+/// CIDRs (RFC 1918, RFC 6598, ULA and public IPv6), public ones AWS's public
+/// prefixes (and then [`BOGONS`] are refused first).
+pub const fn default_accept(kind: VifKind) -> &'static [Range] {
+    match kind {
+        VifKind::Private | VifKind::Transit => &VPC_RANGES,
+        VifKind::Public => &PUBLIC_RANGES,
+    }
+}
+
+/// Never taken from AWS unless `accept` says so.
+pub const DEFAULT_ROUTES: [IpNet; 2] = [v4(0, 0, 0, 0, 0).net, v6(0, 0, 0).net];
+
+const VPC_RANGES: [Range; 6] = [
+    v4(10, 0, 0, 0, 8),
+    v4(172, 16, 0, 0, 12),
+    v4(192, 168, 0, 0, 16),
+    v4(100, 64, 0, 0, 10),
+    v6(0xfc00, 0, 7),
+    v6(0x2000, 0, 3),
+];
+
+const PUBLIC_RANGES: [Range; 2] = [longer(v4(0, 0, 0, 0, 0), 8), longer(v6(0x2000, 0, 3), 16)];
+
+/// What is not on the public internet (RFC 6890 and its registries).
+pub const BOGONS: [Range; 17] = [
+    v4(0, 0, 0, 0, 8),
+    v4(10, 0, 0, 0, 8),
+    v4(100, 64, 0, 0, 10),
+    v4(127, 0, 0, 0, 8),
+    v4(169, 254, 0, 0, 16),
+    v4(172, 16, 0, 0, 12),
+    v4(192, 0, 0, 0, 24),
+    v4(192, 0, 2, 0, 24),
+    v4(192, 168, 0, 0, 16),
+    v4(198, 18, 0, 0, 15),
+    v4(198, 51, 100, 0, 24),
+    v4(203, 0, 113, 0, 24),
+    v4(224, 0, 0, 0, 3),
+    v6(0x2001, 0, 32),
+    v6(0x2001, 0xdb8, 32),
+    v6(0x2002, 0, 16),
+    v6(0x3fff, 0, 20),
+];
+
+/// Whether a prefix lies in space that AWS takes on no public VIF.
+pub fn is_private_space(net: IpNet) -> bool {
+    let private = [
+        v4(10, 0, 0, 0, 8),
+        v4(172, 16, 0, 0, 12),
+        v4(192, 168, 0, 0, 16),
+        v4(100, 64, 0, 0, 10),
+        v6(0xfc00, 0, 7),
+    ];
+    private.iter().any(|range| range.net.contains(&net))
+}
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> Range {
+    let net = Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length);
+    Range {
+        net: IpNet::V4(net),
+        min_len: length,
+    }
+}
+
+const fn v6(first: u16, second: u16, length: u8) -> Range {
+    let net = Ipv6Net::new_assert(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0), length);
+    Range {
+        net: IpNet::V6(net),
+        min_len: length,
+    }
+}
+
+const fn longer(range: Range, min_len: u8) -> Range {
+    Range { min_len, ..range }
+}

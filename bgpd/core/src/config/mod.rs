@@ -3,18 +3,55 @@
 //! none.
 
 mod auth_key;
+mod backup;
+mod mistake;
+mod peer;
+mod policies;
+mod table;
+mod value;
+mod vif;
+mod whole;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use toml::de::DeTable;
 
 use crate::policy::Policy;
-use crate::{Asn, Family, RouterId, VlanId};
+use crate::wire::Community;
+use crate::{Asn, Family, RouterId, VlanId, aws};
 
 pub use auth_key::{AuthKey, AuthKeyError};
+pub use mistake::Mistake;
+
+/// Reads a configuration.
+///
+/// # Errors
+/// Every mistake in it at once, in the text's order. Where the text is no TOML,
+/// only that is told: what it means is then a guess.
+pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
+    let mistakes = mistake::Mistakes::in_text(text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        mistakes.add(
+            error.span().map_or(0, |span| span.start),
+            format!("not TOML: {}", error.message()),
+        );
+    }
+    if !errors.is_empty() {
+        return Err(mistakes.into_sorted());
+    }
+    let whole = whole::Whole::read(root.get_ref(), &mistakes);
+    whole.check();
+    let config = whole.finish();
+    match (config, mistakes.into_sorted()) {
+        (Some(config), mistakes) if mistakes.is_empty() => Ok(config),
+        (_, mistakes) => Err(mistakes),
+    }
+}
 
 /// Everything the operator asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +73,8 @@ pub struct Daemon {
     pub control: PathBuf,
     /// Prometheus over HTTP; default none.
     pub metrics: Option<SocketAddr>,
+    /// Tells peers why (RFC 9003) when the daemon stops; at most 255 octets.
+    pub shutdown_message: String,
     pub kernel: Kernel,
 }
 
@@ -87,6 +126,36 @@ pub enum VifKind {
     Public,
 }
 
+/// Which of several VIFs carries traffic: toward us by a community that AWS
+/// looks at before AS_PATH, from us by LOCAL_PREF (100 where nothing is said).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preference {
+    /// 7224:7100, LOCAL_PREF 50.
+    Low,
+    /// 7224:7200, LOCAL_PREF 200.
+    Medium,
+    /// 7224:7300, LOCAL_PREF 300.
+    High,
+}
+
+impl Preference {
+    pub const fn community(self) -> Community {
+        match self {
+            Self::Low => aws::PREFERENCE_LOW,
+            Self::Medium => aws::PREFERENCE_MEDIUM,
+            Self::High => aws::PREFERENCE_HIGH,
+        }
+    }
+
+    pub const fn local_pref(self) -> u32 {
+        match self {
+            Self::Low => 50,
+            Self::Medium => 200,
+            Self::High => 300,
+        }
+    }
+}
+
 /// One BGP neighbor: `[[peer]]`, or a session of a `[[vif]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Peer {
@@ -121,8 +190,8 @@ pub struct Peer {
     pub prefix_limit: Option<u32>,
     /// Never announce more than this many prefixes, per family.
     pub advertise_limit: Option<u32>,
-    /// The `[[path]]` or `[[vif]]` that carries this session's routes while it
-    /// is down.
+    /// The `[[path]]` or session that carries this session's routes while it
+    /// is down: a way out of the same family, never the session itself.
     pub backup: Option<Arc<str>>,
     pub refuse_zero_hold_time: bool,
     /// Advertise graceful restart with this restart time.
@@ -157,9 +226,22 @@ pub struct Probe {
     pub interval: Duration,
 }
 
+impl Daemon {
+    /// Every address of both families, on BGP's port.
+    pub fn default_listen() -> Vec<SocketAddr> {
+        vec![
+            (Ipv4Addr::UNSPECIFIED, 179).into(),
+            (Ipv6Addr::UNSPECIFIED, 179).into(),
+        ]
+    }
+}
+
 impl Config {
     /// Every peer, those of the VIFs first.
     pub fn all_peers(&self) -> impl Iterator<Item = &Peer> {
-        self.vifs.iter().flat_map(|vif| &vif.sessions).chain(&self.peers)
+        self.vifs
+            .iter()
+            .flat_map(|vif| &vif.sessions)
+            .chain(&self.peers)
     }
 }
