@@ -1,8 +1,9 @@
 //! What the control socket says and answers: HTTP and JSON over a Unix socket.
 //!
 //! Read-only: `GET /v1/status`, `GET /v1/routes` (query: [`RoutesQuery`]),
-//! `GET /v1/routes/{prefix}` and `GET /v1/events`. Mutating:
-//! `POST /v1/reload`. Errors are [`ApiError`] with a 4xx or 5xx status.
+//! `GET /v1/routes/{prefix}` (an address asks for its longest match; a prefix's
+//! slash may be written `%2F`) and `GET /v1/events` (query: [`EventsQuery`]).
+//! Mutating: `POST /v1/reload`. Errors are [`ApiError`] with a 4xx or 5xx status.
 
 use std::net::IpAddr;
 
@@ -19,6 +20,9 @@ pub struct Status {
     pub asn: Asn,
     /// Seconds since the daemon started.
     pub uptime: f64,
+    /// The configuration's file.
+    #[serde(default)]
+    pub config: String,
     pub vifs: Vec<VifStatus>,
     /// Every session: the VIFs' and the other peers'.
     pub peers: Vec<PeerStatus>,
@@ -53,6 +57,12 @@ pub struct PeerStatus {
     pub remote: IpAddr,
     pub local_asn: Asn,
     pub remote_asn: Asn,
+    /// Out of this interface only.
+    #[serde(default)]
+    pub interface: Option<String>,
+    /// The path that takes over while the session is down.
+    #[serde(default)]
+    pub backup: Option<String>,
     /// `Idle`, `Connect`, `Active`, `OpenSent`, `OpenConfirm`, `Established`.
     pub state: String,
     /// Seconds in this state.
@@ -194,7 +204,14 @@ pub struct RoutePath {
     pub extended_communities: Vec<String>,
 }
 
-/// `GET /v1/events`: the newest last.
+/// Query of `GET /v1/events`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsQuery {
+    /// Only those after this [`LoggedEvent::sequence`].
+    pub after: Option<u64>,
+}
+
+/// `GET /v1/events`: the newest last; the daemon keeps the last 1000.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Events {
     pub events: Vec<LoggedEvent>,
@@ -202,6 +219,9 @@ pub struct Events {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoggedEvent {
+    /// Counts from 1 since the daemon started.
+    #[serde(default)]
+    pub sequence: u64,
     /// Seconds since the Unix epoch.
     pub at: f64,
     /// A peer's, path's or VIF's name.
