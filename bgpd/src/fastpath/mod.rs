@@ -8,7 +8,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,7 +16,18 @@ use bgp_core::rib::FibRoute;
 use bgp_core::{PathId, config};
 use tokio::sync::mpsc;
 
-use crate::netlink::{Mailbox, Postbox, Taken, mailbox};
+use crate::netlink::{Postbox, mailbox};
+
+mod carrier;
+mod groups;
+mod ids;
+mod objects;
+mod paths;
+mod realtime;
+mod worker;
+
+pub use ids::{is_group, is_ours};
+use worker::Worker;
 
 /// How a path reaches its link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +63,10 @@ pub enum Event {
 /// What the FIB has to act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The kernel had deleted these groups, and with them every route that used
-    /// them; the groups are back, the routes are not.
+    /// The kernel has deleted these groups, and with them every route that used
+    /// them: a link's nexthops go with its carrier.
+    GroupsLost(Vec<GroupId>),
+    /// Lost groups are back; their routes are not.
     GroupsRestored(Vec<GroupId>),
     /// A link or a gateway is back: a group that could not be made may be now.
     TryAgain,
@@ -98,13 +111,12 @@ pub(crate) struct Counters {
     pub(crate) nexthops: AtomicU64,
     pub(crate) groups: AtomicU64,
     pub(crate) errors: AtomicU64,
-    pub(crate) fast_swap: AtomicBool,
 }
 
 pub(crate) enum Command {
     SetLink(PathId, Option<PathLink>),
-    Up(PathId),
-    Down(PathId, String),
+    Up(PathId, Instant),
+    Down(PathId, String, Instant),
     Group(FibRoute, std_mpsc::SyncSender<io::Result<GroupId>>),
     Release(GroupId),
     Paths(std_mpsc::SyncSender<Vec<PathState>>),
@@ -118,18 +130,18 @@ pub(crate) enum Command {
 pub fn spawn(kernel: &config::Kernel, events: mpsc::UnboundedSender<Event>) -> io::Result<Handle> {
     let (commands, inbox) = mailbox()?;
     let counters = Arc::new(Counters::default());
+    let worker = Worker::open(kernel, inbox, events, counters.clone())?;
     let handle = Handle { commands, counters };
-    let _ = (kernel, events);
+    if !handle.fast_swap() {
+        tracing::warn!(
+            "net.ipv4.nexthop_compat_mode is not 0: moving traffic takes up to a second for a million routes; \
+             run `sysctl -w net.ipv4.nexthop_compat_mode=0`, and put it in /etc/sysctl.d"
+        );
+    }
     std::thread::Builder::new()
         .name("fastpath".into())
-        .spawn(move || serve(inbox))?;
+        .spawn(move || worker.run())?;
     Ok(handle)
-}
-
-fn serve(inbox: Mailbox<Command>) {
-    while !matches!(inbox.take(), Taken::Closed) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 impl Handle {
@@ -144,12 +156,13 @@ impl Handle {
     /// routes are in; for a static path, said once after `set_link`. The path
     /// is up while this holds *and* its link has carrier.
     pub fn path_up(&self, path: PathId) {
-        self.commands.send(Command::Up(path));
+        self.commands.send(Command::Up(path, Instant::now()));
     }
 
     /// The path's far end is not well, whatever the link says.
     pub fn path_down(&self, path: PathId, reason: String) {
-        self.commands.send(Command::Down(path, reason));
+        self.commands
+            .send(Command::Down(path, reason, Instant::now()));
     }
 
     /// The group for a route, made if there is none. Each call counts as one
@@ -204,7 +217,7 @@ impl Handle {
     /// `net.ipv4.nexthop_compat_mode` is 0: a swap takes the same time whatever
     /// the number of routes.
     pub fn fast_swap(&self) -> bool {
-        self.counters.fast_swap.load(Ordering::Relaxed)
+        std::fs::read_to_string(COMPAT_MODE).is_ok_and(|value| value.trim() == "0")
     }
 
     fn ask<T>(&self, command: impl FnOnce(std_mpsc::SyncSender<T>) -> Command) -> io::Result<T> {
@@ -218,3 +231,6 @@ impl Handle {
         })
     }
 }
+
+/// 1 (the kernel's default): each replaced nexthop is announced for each route.
+const COMPAT_MODE: &str = "/proc/sys/net/ipv4/nexthop_compat_mode";
