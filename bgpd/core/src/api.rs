@@ -90,6 +90,9 @@ pub struct PrefixCounts {
     pub best: u64,
     /// Announced to the peer.
     pub advertised: u64,
+    /// Kept from the peer by `advertise_limit`.
+    #[serde(default)]
+    pub held_back: u64,
     /// Kept while the session is down.
     pub stale: u64,
 }

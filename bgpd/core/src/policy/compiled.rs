@@ -18,9 +18,15 @@ pub struct Compiled {
     prefixes: Vec<PrefixSet>,
 }
 
-/// Names a rule within its policy.
+/// Names a rule within its policy, by its number from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleIndex(u16);
+
+impl RuleIndex {
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
 
 /// The rules that one set of attributes can match, in order.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,7 @@ mod compiled;
 mod prefix_match;
 
 use crate::Asn;
-use crate::wire::{AsPathSegment, Community, PathAttributes};
+use crate::wire::{Community, PathAttributes};
 
 pub use compiled::{Candidates, Compiled, RuleIndex};
 pub use prefix_match::{PrefixMatch, PrefixMatchError};
@@ -120,25 +120,8 @@ impl Changes {
                 attributes.communities.push(*community);
             }
         }
-        prepend(attributes, asn, self.prepend);
+        attributes.as_path.prepend(asn, usize::from(self.prepend));
     }
-}
-
-/// Puts `asn` in front of AS_PATH `times` times (RFC 4271 §5.1.2).
-pub fn prepend(attributes: &mut PathAttributes, asn: Asn, times: u8) {
-    if times == 0 {
-        return;
-    }
-    let times = usize::from(times);
-    let segments = &mut attributes.as_path.segments;
-    if let Some(AsPathSegment::Sequence(sequence)) = segments.first_mut() {
-        // A segment counts its ASNs in one octet.
-        if sequence.len() + times <= usize::from(u8::MAX) {
-            sequence.splice(0..0, std::iter::repeat_n(asn, times));
-            return;
-        }
-    }
-    segments.insert(0, AsPathSegment::Sequence(vec![asn; times]));
 }
 
 #[cfg(test)]
@@ -149,15 +132,9 @@ mod tests {
     use crate::wire::{AsPath, NextHop, Origin};
 
     fn attributes(path: &[u32]) -> PathAttributes {
-        let mut as_path = AsPath::default();
-        if !path.is_empty() {
-            as_path.segments.push(AsPathSegment::Sequence(
-                path.iter().map(|&asn| Asn(asn)).collect(),
-            ));
-        }
         PathAttributes {
             origin: Origin::Igp,
-            as_path,
+            as_path: AsPath::sequence(path.iter().copied().map(Asn)),
             next_hop: NextHop {
                 address: "192.0.2.1".parse().unwrap(),
                 link_local: None,
@@ -203,19 +180,5 @@ mod tests {
         expected.med = Some(5);
         expected.communities = vec![Community(1), Community(2)];
         assert_eq!(changed, expected);
-    }
-
-    #[test]
-    fn prepending_to_a_full_or_missing_sequence_starts_a_segment() {
-        let mut empty = attributes(&[]);
-        prepend(&mut empty, Asn(65010), 1);
-        assert_eq!(empty, attributes(&[65010]));
-        let mut full = attributes(&[7; 255]);
-        prepend(&mut full, Asn(65010), 3);
-        assert_eq!(full.as_path.segments.len(), 2);
-        assert_eq!(
-            full.as_path.segments[0],
-            AsPathSegment::Sequence(vec![Asn(65010); 3])
-        );
     }
 }

@@ -1,9 +1,47 @@
-//! What is known, and which is best.
+//! What is known, which is best, and who has still to be told.
+//!
+//! [`Rib`] holds, for each family, every peer's routes as received (Adj-RIB-In)
+//! and the best of them first (Loc-RIB), inline in one entry a prefix. In:
+//! sessions that come and go ([`Rib::established`], [`Rib::down`]), their
+//! UPDATEs ([`Rib::update`]) and the configuration ([`Rib::configure`]). Out, at
+//! the caller's pace and a bounded amount a call: what peers have to hear
+//! ([`Rib::drain_outbound`]) and what the kernel should hold
+//! ([`Rib::drain_fib`]). Neither is a queue of events: a prefix that changes
+//! five times before it is drained goes out once, as it is then.
+//!
+//! RFC 4271 §9 (decision and dissemination), 1997 (communities), 4456 §9
+//! (tie-breaking), 4724 §4.2 (stale routes), 8212 (no policy, no routes).
 
-use ipnet::IpNet;
-use std::net::IpAddr;
+mod attributes;
+mod bitmap;
+mod decision;
+mod export;
+mod family;
+mod import;
+mod packed;
+mod peers;
+mod query;
+mod table;
 
-use crate::PathId;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use smallvec::SmallVec;
+
+use self::attributes::{AttributeTable, AttributesId};
+use self::family::FamilyRib;
+use self::import::Judgement;
+use self::peers::{Context, Peer, Peers};
+use self::table::{Net, Path, PeerIndex};
+use crate::api::PrefixCounts;
+use crate::wire::{AsPath, NextHop, Origin, PathAttributes, Prefixes, Update};
+use crate::{Asn, Family, PathId, RouterId, config};
+
+pub use decision::Step;
+pub use import::Refusal;
+pub use query::Scan;
 
 /// A way out for one prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,4 +63,447 @@ pub struct FibChange {
 pub struct FibRoute {
     pub best: Hop,
     pub backup: Option<Hop>,
+}
+
+/// What a session has to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outbound {
+    Announce(Arc<PathAttributes>, Prefixes),
+    Withdraw(Prefixes),
+    EndOfRib(Family),
+}
+
+/// What does not change while the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub asn: Asn,
+    pub router_id: RouterId,
+    pub fib: FibUse,
+}
+
+/// Whether [`Rib::drain_fib`] is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FibUse {
+    Kernel,
+    /// Routes stay in the daemon: nothing is kept for a kernel.
+    None,
+}
+
+/// An established session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Our address: the next hop that the peer is told.
+    pub local: IpAddr,
+    /// The peer's.
+    pub router_id: RouterId,
+    pub families: SmallVec<[Family; 2]>,
+}
+
+/// What becomes of a peer's routes when its session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDown {
+    Withdraw,
+    /// They stay, marked stale, and lose to any fresh route.
+    KeepStale,
+}
+
+/// The peer has more prefixes than it may; what it sent beyond the limit is not
+/// taken, nor is anything else until its next session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than {limit} {family} prefixes")]
+pub struct PrefixLimitExceeded {
+    pub family: Family,
+    pub limit: u32,
+}
+
+/// The routing information bases.
+#[derive(Debug)]
+pub struct Rib {
+    context: Context,
+    ipv4: FamilyRib<Ipv4Net>,
+    ipv6: FamilyRib<Ipv6Net>,
+    /// Networks that this router originates, with the number of peers that ask
+    /// for each.
+    originated: HashMap<IpNet, u32>,
+}
+
+impl Rib {
+    pub fn new(settings: Settings) -> Self {
+        let with_fib = settings.fib == FibUse::Kernel;
+        Self {
+            context: Context {
+                settings,
+                peers: Peers::default(),
+                attributes: AttributeTable::default(),
+            },
+            ipv4: FamilyRib::new(with_fib),
+            ipv6: FamilyRib::new(with_fib),
+            originated: HashMap::new(),
+        }
+    }
+
+    /// A peer exists, or has other settings than before: policy is applied
+    /// again to what it sent and was sent. More peers than a 16-bit index can
+    /// name are ignored.
+    pub fn configure(&mut self, path: PathId, config: Arc<config::Peer>) {
+        for net in &config.advertise {
+            self.originate(*net);
+        }
+        let Some(index) = self.context.peers.index(path) else {
+            self.context.peers.insert(Peer::new(path, config));
+            return;
+        };
+        let peer = self.context.peers.get_mut(index);
+        let (old, session) = (peer.config.clone(), peer.session.clone());
+        peer.config = config.clone();
+        peer.import = crate::policy::Compiled::new(&config.import);
+        peer.export = crate::policy::Compiled::new(&config.export);
+        for net in &old.advertise {
+            self.stop_originating(*net);
+        }
+        if receives_differently(&old, &config) {
+            self.ipv4.reevaluate(&mut self.context, index);
+            self.ipv6.reevaluate(&mut self.context, index);
+        }
+        if sends_differently(&old, &config) {
+            for family in session.into_iter().flat_map(|session| session.families) {
+                self.refresh(path, family);
+            }
+        }
+    }
+
+    /// The peer is gone from the configuration, with all it sent.
+    pub fn remove(&mut self, path: PathId) {
+        let Some(index) = self.context.peers.index(path) else {
+            return;
+        };
+        self.down(path, OnDown::Withdraw);
+        for net in &self.context.peers.get(index).config.clone().advertise {
+            self.stop_originating(*net);
+        }
+        // Whatever still names the peer has to be told before the index can
+        // name another.
+        self.ipv4.mark_changed(&mut self.context);
+        self.ipv6.mark_changed(&mut self.context);
+        self.context.peers.remove(index);
+    }
+
+    /// Routes may flow to and from the peer. What it sent in an earlier session
+    /// and is still here is stale until sent again or swept.
+    pub fn established(&mut self, path: PathId, session: Session) {
+        let Some(index) = self.context.peers.index(path) else {
+            return;
+        };
+        let peer = self.context.peers.get_mut(index);
+        let families = session.families.clone();
+        let is_other = peer
+            .session
+            .replace(session.clone())
+            .is_some_and(|last| last != session);
+        (peer.is_up, peer.is_over_limit) = (true, false);
+        if is_other {
+            self.ipv4.reevaluate(&mut self.context, index);
+            self.ipv6.reevaluate(&mut self.context, index);
+        }
+        for family in families {
+            match family {
+                Family::Ipv4 => self.ipv4.begin(&mut self.context, index),
+                Family::Ipv6 => self.ipv6.begin(&mut self.context, index),
+            }
+        }
+    }
+
+    /// The session has ended.
+    pub fn down(&mut self, path: PathId, routes: OnDown) {
+        let Some(index) = self.context.peers.index(path) else {
+            return;
+        };
+        let peer = self.context.peers.get_mut(index);
+        peer.is_up = false;
+        peer.adj_rib_out = Default::default();
+        match routes {
+            OnDown::Withdraw => {
+                self.ipv4.withdraw_all(&mut self.context, index);
+                self.ipv6.withdraw_all(&mut self.context, index);
+            }
+            OnDown::KeepStale => {
+                self.ipv4.mark_stale(&mut self.context, index);
+                self.ipv6.mark_stale(&mut self.context, index);
+            }
+        }
+    }
+
+    /// Takes one UPDATE from the peer. Its End-of-RIB ends what is stale.
+    pub fn update(&mut self, path: PathId, update: &Update) -> Result<(), PrefixLimitExceeded> {
+        let Some(index) = self.context.peers.index(path) else {
+            return Ok(());
+        };
+        let peer = self.context.peers.get(index);
+        if !peer.is_up || peer.is_over_limit {
+            return Ok(());
+        }
+        for withdrawn in &update.withdrawn {
+            match withdrawn {
+                Prefixes::V4(nets) => withdraw(&mut self.ipv4, &mut self.context, index, nets),
+                Prefixes::V6(nets) => withdraw(&mut self.ipv6, &mut self.context, index, nets),
+            }
+        }
+        for announced in &update.announced {
+            let attributes = &announced.attributes;
+            match &announced.prefixes {
+                Prefixes::V4(nets) => {
+                    announce(&mut self.ipv4, &mut self.context, index, attributes, nets)
+                }
+                Prefixes::V6(nets) => {
+                    announce(&mut self.ipv6, &mut self.context, index, attributes, nets)
+                }
+            }?;
+        }
+        if let Some(family) = update.end_of_rib {
+            self.sweep_stale(path, family);
+        }
+        if self.ipv4.should_reap() {
+            self.ipv4.reap(&mut self.context);
+        }
+        if self.ipv6.should_reap() {
+            self.ipv6.reap(&mut self.context);
+        }
+        Ok(())
+    }
+
+    /// Withdraws the peer's routes that are still stale.
+    pub fn sweep_stale(&mut self, path: PathId, family: Family) {
+        let Some(index) = self.context.peers.index(path) else {
+            return;
+        };
+        match family {
+            Family::Ipv4 => self.ipv4.withdraw_stale(&mut self.context, index),
+            Family::Ipv6 => self.ipv6.withdraw_stale(&mut self.context, index),
+        }
+    }
+
+    /// The peer wants to hear everything again (RFC 2918).
+    pub fn refresh(&mut self, path: PathId, family: Family) {
+        let Some(index) = self.context.peers.index(path) else {
+            return;
+        };
+        if !self.context.peers.get(index).carries(family) {
+            return;
+        }
+        match family {
+            Family::Ipv4 => self.ipv4.mark_all(&mut self.context, index),
+            Family::Ipv6 => self.ipv6.mark_all(&mut self.context, index),
+        }
+    }
+
+    /// Marks what has changed for every peer, so that [`Rib::has_outbound`]
+    /// knows.
+    pub fn mark_changed(&mut self) {
+        self.ipv4.mark_changed(&mut self.context);
+        self.ipv6.mark_changed(&mut self.context);
+    }
+
+    /// Whether [`Rib::drain_outbound`] may have something, as of the last
+    /// [`Rib::mark_changed`].
+    pub fn has_outbound(&self, path: PathId) -> bool {
+        self.context.peers.index(path).is_some_and(|index| {
+            let peer = self.context.peers.get(index);
+            peer.adj_rib_out.iter().any(export::AdjRibOut::has_work)
+        })
+    }
+
+    /// What the peer has to hear of the next `budget` prefixes a family, packed
+    /// by attributes.
+    pub fn drain_outbound(&mut self, path: PathId, budget: usize) -> Vec<Outbound> {
+        let mut outbound = Vec::new();
+        let Some(index) = self.context.peers.index(path) else {
+            return outbound;
+        };
+        if self.context.peers.get(index).carries(Family::Ipv4) {
+            self.ipv4
+                .drain(&mut self.context, index, budget, &mut outbound);
+        }
+        if self.context.peers.get(index).carries(Family::Ipv6) {
+            self.ipv6
+                .drain(&mut self.context, index, budget, &mut outbound);
+        }
+        outbound
+    }
+
+    pub fn has_fib_changes(&self) -> bool {
+        self.ipv4.has_fib_changes() || self.ipv6.has_fib_changes()
+    }
+
+    /// At most `budget` changes for the kernel.
+    pub fn drain_fib(&mut self, budget: usize) -> Vec<FibChange> {
+        let mut changes = Vec::new();
+        self.ipv4.drain_fib(&self.context, budget, &mut changes);
+        self.ipv6.drain_fib(&self.context, budget, &mut changes);
+        changes
+    }
+
+    /// Whether [`Rib::reap`] could free something.
+    pub const fn has_garbage(&self) -> bool {
+        self.ipv4.has_dying() || self.ipv6.has_dying()
+    }
+
+    /// Forgets withdrawn prefixes that nobody has still to be told of: for when
+    /// there is nothing else to do.
+    pub fn reap(&mut self) {
+        self.ipv4.reap(&mut self.context);
+        self.ipv6.reap(&mut self.context);
+    }
+
+    /// Prefixes from and to the peer, both families together.
+    pub fn counts(&self, path: PathId) -> PrefixCounts {
+        let Some(index) = self.context.peers.index(path) else {
+            return PrefixCounts::default();
+        };
+        let peer = self.context.peers.get(index);
+        let sum = |count: fn(&peers::Counts) -> u32| {
+            peer.counts.iter().map(|c| u64::from(count(c))).sum()
+        };
+        PrefixCounts {
+            received: sum(|counts| counts.received),
+            accepted: sum(|counts| counts.accepted),
+            best: sum(|counts| counts.best),
+            stale: sum(|counts| counts.stale),
+            advertised: peer
+                .adj_rib_out
+                .iter()
+                .map(|out| out.announced() as u64)
+                .sum(),
+            held_back: peer
+                .adj_rib_out
+                .iter()
+                .map(|out| out.held_back() as u64)
+                .sum(),
+        }
+    }
+
+    /// Prefixes that `advertise_limit` keeps from the peer.
+    pub fn held_back(&self, path: PathId, family: Family) -> usize {
+        self.context.peers.index(path).map_or(0, |index| {
+            self.context.peers.get(index).out(family).held_back()
+        })
+    }
+
+    /// Distinct sets of attributes.
+    pub fn attribute_sets(&self) -> usize {
+        self.context.attributes.len()
+    }
+
+    fn originate(&mut self, net: IpNet) {
+        let users = self.originated.entry(net).or_default();
+        *users += 1;
+        if *users > 1 {
+            return;
+        }
+        let attributes = self
+            .context
+            .attributes
+            .intern(&local_attributes(Family::of(net.addr())));
+        let path = Path::new(PeerIndex::LOCAL, attributes, None);
+        match net {
+            IpNet::V4(net) => self.ipv4.set_path(&mut self.context, net, path),
+            IpNet::V6(net) => self.ipv6.set_path(&mut self.context, net, path),
+        }
+    }
+
+    fn stop_originating(&mut self, net: IpNet) {
+        let Some(users) = self.originated.get_mut(&net) else {
+            return;
+        };
+        *users -= 1;
+        if *users > 0 {
+            return;
+        }
+        self.originated.remove(&net);
+        match net {
+            IpNet::V4(net) => self.ipv4.withdraw(&mut self.context, net, PeerIndex::LOCAL),
+            IpNet::V6(net) => self.ipv6.withdraw(&mut self.context, net, PeerIndex::LOCAL),
+        }
+    }
+}
+
+fn withdraw<N: Net>(rib: &mut FamilyRib<N>, context: &mut Context, peer: PeerIndex, nets: &[N]) {
+    for net in nets {
+        rib.withdraw(context, *net, peer);
+    }
+}
+
+fn announce<N: Net>(
+    rib: &mut FamilyRib<N>,
+    context: &mut Context,
+    index: PeerIndex,
+    attributes: &PathAttributes,
+    nets: &[N],
+) -> Result<(), PrefixLimitExceeded> {
+    let limit = context
+        .peers
+        .get(index)
+        .config
+        .prefix_limit
+        .unwrap_or(u32::MAX);
+    let received: AttributesId = context.attributes.intern(attributes);
+    let mut judgement = Judgement::new(context, index, received);
+    let mut outcome = Ok(());
+    for net in nets {
+        let path = judgement.path(context, &(*net).into());
+        rib.set_path(context, *net, path);
+        let peer = context.peers.get_mut(index);
+        let counts = &peer.counts[N::FAMILY as usize];
+        // What is left of the last session doesn't count against this one.
+        if counts.received - counts.stale > limit {
+            rib.withdraw(context, *net, index);
+            context.peers.get_mut(index).is_over_limit = true;
+            outcome = Err(PrefixLimitExceeded {
+                family: N::FAMILY,
+                limit,
+            });
+            break;
+        }
+    }
+    judgement.release(context);
+    outcome
+}
+
+/// Whether what the peer has sent could mean something else now.
+fn receives_differently(old: &config::Peer, new: &config::Peer) -> bool {
+    old.import != new.import
+        || (old.local_asn, old.remote_asn) != (new.local_asn, new.remote_asn)
+        || (old.local, old.remote, old.ttl) != (new.local, new.remote, new.ttl)
+}
+
+/// Whether the peer should hear something else now.
+fn sends_differently(old: &config::Peer, new: &config::Peer) -> bool {
+    old.export != new.export
+        || old.advertise_limit != new.advertise_limit
+        || (old.local_asn, old.remote_asn) != (new.local_asn, new.remote_asn)
+}
+
+/// What this router says of its own networks.
+fn local_attributes(family: Family) -> PathAttributes {
+    let address = match family {
+        Family::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    PathAttributes {
+        origin: Origin::Igp,
+        as_path: AsPath::default(),
+        next_hop: NextHop {
+            address,
+            link_local: None,
+        },
+        med: None,
+        local_pref: None,
+        atomic_aggregate: false,
+        aggregator: None,
+        communities: Vec::new(),
+        extended_communities: Vec::new(),
+        large_communities: Vec::new(),
+        originator_id: None,
+        cluster_list: Vec::new(),
+        unknown: Vec::new(),
+    }
 }

@@ -1,0 +1,362 @@
+//! One family's table: paths come, change and go, and every prefix whose best
+//! path changes with them is marked for the peers and for the FIB.
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::attributes::AttributesId;
+use super::bitmap::Bitmap;
+use super::decision::{Candidate, decide};
+use super::import::Judgement;
+use super::peers::Context;
+use super::table::{Net, Path, PeerIndex, Table};
+use super::{FibChange, FibRoute};
+
+/// Loc-RIB and every Adj-RIB-In of one family.
+#[derive(Debug)]
+pub(super) struct FamilyRib<N> {
+    pub(super) table: Table<N>,
+    /// Prefixes with another best path than before, not yet marked for the peers.
+    changed: Vec<u32>,
+    fib: Option<Fib>,
+    /// Entries without paths, which somebody may still have to hear of.
+    dying: Vec<u32>,
+    reap_at: usize,
+}
+
+/// What the kernel has to be told, and has been.
+#[derive(Debug, Default)]
+struct Fib {
+    dirty: Bitmap,
+    installed: Bitmap,
+    cursor: u32,
+}
+
+/// The paths that matter to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Selection {
+    best: Option<Path>,
+    second: Option<Path>,
+}
+
+/// Above this many, changes are marked before more are taken.
+const CHANGED: usize = 16_384;
+/// At least this many dying entries make a look at all of them worth while.
+const REAP: usize = 65_536;
+
+impl<N: Net> FamilyRib<N> {
+    pub(super) fn new(with_fib: bool) -> Self {
+        Self {
+            table: Table::new(),
+            changed: Vec::new(),
+            fib: with_fib.then(Fib::default),
+            dying: Vec::new(),
+            reap_at: REAP,
+        }
+    }
+
+    /// Sets the path of `path.peer`; takes over a user of its attributes.
+    pub(super) fn set_path(&mut self, context: &mut Context, net: N, path: Path) {
+        let at = self.table.find_or_insert(net);
+        self.set_path_at(context, at, path);
+    }
+
+    fn set_path_at(&mut self, context: &mut Context, at: u32, path: Path) {
+        let paths = self.table.paths(at);
+        let before = Selection::of(paths);
+        let position = paths.iter().position(|other| other.peer == path.peer);
+        let old = position.map(|position| paths[position]);
+        match position {
+            Some(position) => self.table.paths_mut(at)[position] = path,
+            None => self.table.push_path(at, path),
+        }
+        if old != Some(path) {
+            context.count(N::FAMILY, old, Some(path));
+            self.reselect(context, at, before);
+        }
+        if let Some(old) = old {
+            context.release(old.attributes);
+        }
+    }
+
+    /// Removes the path of `peer`, if there is one.
+    pub(super) fn withdraw(&mut self, context: &mut Context, net: N, peer: PeerIndex) {
+        if let Some(at) = self.table.find(net) {
+            self.withdraw_at(context, at, peer);
+        }
+    }
+
+    fn withdraw_at(&mut self, context: &mut Context, at: u32, peer: PeerIndex) {
+        let paths = self.table.paths(at);
+        let before = Selection::of(paths);
+        let Some(position) = paths.iter().position(|path| path.peer == peer) else {
+            return;
+        };
+        let old = paths[position];
+        self.table.remove_path(at, position);
+        context.count(N::FAMILY, Some(old), None);
+        self.reselect(context, at, before);
+        context.release(old.attributes);
+        if self.table.paths(at).is_empty() {
+            self.mark_dying(at);
+        }
+    }
+
+    fn mark_dying(&mut self, at: u32) {
+        let entry = self.table.entry_mut(at);
+        if !entry.dying {
+            entry.dying = true;
+            self.dying.push(at);
+        }
+    }
+
+    /// Puts the best path first again, and notes what that means for others.
+    fn reselect(&mut self, context: &mut Context, at: u32, before: Selection) {
+        let paths = self.table.paths_mut(at);
+        sort_by_preference(context, paths);
+        let after = Selection::of(paths);
+        if before == after {
+            return;
+        }
+        let route = |path: Option<Path>| path.map(|path| (path.peer, path.attributes));
+        if route(before.best) != route(after.best) {
+            context.count_best(N::FAMILY, before.best, after.best);
+            self.changed.push(at);
+            if self.changed.len() >= CHANGED {
+                self.mark_changed(context);
+            }
+        }
+        if let Some(fib) = &mut self.fib
+            && before.fib_route(context) != after.fib_route(context)
+        {
+            fib.dirty.insert(at);
+        }
+    }
+
+    /// Marks what has changed for every peer.
+    pub(super) fn mark_changed(&mut self, context: &mut Context) {
+        if self.changed.is_empty() {
+            return;
+        }
+        for peer in context
+            .peers
+            .iter_mut()
+            .filter(|peer| peer.carries(N::FAMILY))
+        {
+            let out = peer.out_mut(N::FAMILY);
+            for at in &self.changed {
+                out.mark(*at);
+            }
+        }
+        self.changed.clear();
+    }
+
+    /// Begins to tell a peer everything.
+    pub(super) fn begin(&mut self, context: &mut Context, peer: PeerIndex) {
+        self.mark_changed(context);
+        let out = context.peers.get_mut(peer).out_mut(N::FAMILY);
+        out.begin();
+        self.mark_all(context, peer);
+    }
+
+    /// Marks every prefix that a peer has heard of or might.
+    pub(super) fn mark_all(&mut self, context: &mut Context, peer: PeerIndex) {
+        let out = context.peers.get_mut(peer).out_mut(N::FAMILY);
+        for at in 0..self.table.end() {
+            if out.has_announced(at) || Selection::of(self.table.paths(at)).best.is_some() {
+                out.mark(at);
+            }
+        }
+    }
+
+    /// The session is down: every path of the peer is stale from now on.
+    pub(super) fn mark_stale(&mut self, context: &mut Context, peer: PeerIndex) {
+        self.each_path_of(context, peer, |rib, context, at, path| {
+            context.attributes.retain(path.attributes);
+            rib.set_path_at(context, at, path.stale());
+        });
+    }
+
+    pub(super) fn withdraw_stale(&mut self, context: &mut Context, peer: PeerIndex) {
+        if context.peers.get(peer).counts[N::FAMILY as usize].stale == 0 {
+            return;
+        }
+        self.each_path_of(context, peer, |rib, context, at, path| {
+            if path.is_stale() {
+                rib.withdraw_at(context, at, peer);
+            }
+        });
+    }
+
+    pub(super) fn withdraw_all(&mut self, context: &mut Context, peer: PeerIndex) {
+        self.each_path_of(context, peer, |rib, context, at, _| {
+            rib.withdraw_at(context, at, peer)
+        });
+    }
+
+    /// Applies import policy to what the peer has sent before, and the decision
+    /// to what comes of it.
+    pub(super) fn reevaluate(&mut self, context: &mut Context, peer: PeerIndex) {
+        let mut judgements: HashMap<AttributesId, Judgement> = HashMap::new();
+        self.each_path_of(context, peer, |rib, context, at, old| {
+            let received = context.attributes.received(old.attributes);
+            let judgement = judgements.entry(received).or_insert_with(|| {
+                context.attributes.retain(received);
+                Judgement::new(context, peer, received)
+            });
+            let net = rib.table.entry(at).net;
+            let mut path = judgement.path(context, &net.into());
+            if old.is_stale() {
+                path = path.stale();
+            }
+            if path == old {
+                // What the decision knows of the peer may be another now.
+                context.release(path.attributes);
+                let before = Selection::of(rib.table.paths(at));
+                rib.reselect(context, at, before);
+            } else {
+                rib.set_path_at(context, at, path);
+            }
+        });
+        for judgement in judgements.into_values() {
+            judgement.release(context);
+        }
+    }
+
+    fn each_path_of(
+        &mut self,
+        context: &mut Context,
+        peer: PeerIndex,
+        mut visit: impl FnMut(&mut Self, &mut Context, u32, Path),
+    ) {
+        if context.peers.get(peer).counts[N::FAMILY as usize].received == 0 {
+            return;
+        }
+        for at in 0..self.table.end() {
+            if let Some(path) = self
+                .table
+                .paths(at)
+                .iter()
+                .copied()
+                .find(|path| path.peer == peer)
+            {
+                visit(self, context, at, path);
+            }
+        }
+    }
+
+    /// What the kernel should hold now for prefixes where that has changed.
+    pub(super) fn drain_fib(
+        &mut self,
+        context: &Context,
+        budget: usize,
+        changes: &mut Vec<FibChange>,
+    ) {
+        let Some(fib) = &mut self.fib else {
+            return;
+        };
+        while changes.len() < budget && !fib.dirty.is_empty() {
+            let Some(at) = fib.dirty.next_from(fib.cursor) else {
+                fib.cursor = 0;
+                continue;
+            };
+            fib.cursor = at + 1;
+            fib.dirty.remove(at);
+            let route = Selection::of(self.table.paths(at)).fib_route(context);
+            let was_installed = match route {
+                Some(_) => !fib.installed.insert(at),
+                None => fib.installed.remove(at),
+            };
+            if route.is_some() || was_installed {
+                changes.push(FibChange {
+                    prefix: self.table.entry(at).net.into(),
+                    route,
+                });
+            }
+        }
+    }
+
+    pub(super) fn has_fib_changes(&self) -> bool {
+        self.fib.as_ref().is_some_and(|fib| !fib.dirty.is_empty())
+    }
+
+    /// Forgets prefixes without paths that nobody has still to be told of.
+    pub(super) fn reap(&mut self, context: &mut Context) {
+        self.mark_changed(context);
+        let mut waiting: SmallVec<[&Bitmap; 8]> = context
+            .peers
+            .iter()
+            .map(|(_, peer)| peer.out(N::FAMILY).dirty())
+            .filter(|dirty| !dirty.is_empty())
+            .collect();
+        waiting.extend(self.fib.as_ref().map(|fib| &fib.dirty));
+        let mut left = Vec::new();
+        for at in std::mem::take(&mut self.dying) {
+            if !self.table.paths(at).is_empty() {
+                self.table.entry_mut(at).dying = false;
+            } else if waiting.iter().any(|dirty| dirty.contains(at)) {
+                left.push(at);
+            } else {
+                self.table.remove(at);
+            }
+        }
+        self.reap_at = REAP.max(left.len() * 2);
+        self.dying = left;
+    }
+
+    pub(super) const fn should_reap(&self) -> bool {
+        self.dying.len() >= self.reap_at
+    }
+
+    pub(super) const fn has_dying(&self) -> bool {
+        !self.dying.is_empty()
+    }
+
+    /// The best path of an entry.
+    pub(super) fn best(&self, at: u32) -> Option<Path> {
+        Selection::of(self.table.paths(at)).best
+    }
+}
+
+impl Selection {
+    fn of(paths: &[Path]) -> Self {
+        let at = |at: usize| paths.get(at).copied().filter(|path| path.is_accepted());
+        Self {
+            best: at(0),
+            second: at(1),
+        }
+    }
+
+    /// A stale second best has no session that could carry it: then the path's
+    /// configured backup has to serve.
+    fn fib_route(self, context: &Context) -> Option<FibRoute> {
+        let best = context.hop(self.best?)?;
+        let backup = self
+            .second
+            .filter(|path| !path.is_stale())
+            .and_then(|path| context.hop(path));
+        Some(FibRoute { best, backup })
+    }
+}
+
+fn sort_by_preference(context: &Context, paths: &mut [Path]) {
+    let mut accepted = 0;
+    for at in 0..paths.len() {
+        if paths[at].is_accepted() {
+            paths.swap(at, accepted);
+            accepted += 1;
+        }
+    }
+    if accepted < 2 {
+        return;
+    }
+    let mut candidates: SmallVec<[Candidate; 4]> = paths[..accepted]
+        .iter()
+        .map(|path| context.candidate(*path))
+        .collect();
+    for place in 0..2 {
+        let best = decide(&candidates[place..], |_, _| ()).unwrap_or(0);
+        candidates.swap(place, place + best);
+        paths.swap(place, place + best);
+    }
+}
