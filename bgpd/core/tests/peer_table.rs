@@ -1,5 +1,7 @@
 //! Every event in every state (RFC 4271 §8.2.2), as one table.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 

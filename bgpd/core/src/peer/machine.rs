@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::backoff::Backoff;
-use super::words::cease;
+use super::words;
 use super::{Action, ConnectionId, DownReason, Event, Negotiated, PeerSettings, State, StopReason};
+use crate::wire::iana::{cease, error, fsm_error, message_type, route_refresh};
 use crate::wire::{Message, Notification, Open, RouteRefresh};
 
 /// One peer's session.
@@ -144,7 +145,11 @@ impl Peer {
             ),
             Event::Received(id, message) => self.received(id, message, now),
             Event::Malformed(id, notification) => self.fail(id, notification, now),
-            Event::SendHoldExpired(id) => self.fail(id, SEND_HOLD_TIMER_EXPIRED, now),
+            Event::SendHoldExpired(id) => self.fail(
+                id,
+                Notification::new(words::SEND_HOLD_TIMER_EXPIRED, 0),
+                now,
+            ),
         }
     }
 
@@ -164,7 +169,7 @@ impl Peer {
             };
             let (hold, keepalive) = (due(connection.hold_at), due(connection.keepalive_at));
             if hold {
-                self.fail(id, HOLD_TIMER_EXPIRED, now);
+                self.fail(id, Notification::new(error::HOLD_TIMER_EXPIRED, 0), now);
             } else if keepalive {
                 self.actions.push_back(Action::Send(id, Message::Keepalive));
                 self.restart_keepalive(id, now);
@@ -247,7 +252,7 @@ impl Peer {
             Mode::Stopped { .. } => {
                 self.actions.push_back(Action::Send(
                     id,
-                    Message::Notification(cease(CONNECTION_REJECTED, Vec::new())),
+                    Message::Notification(Notification::cease(cease::CONNECTION_REJECTED)),
                 ));
                 self.actions.push_back(Action::Close(id));
             }
@@ -282,18 +287,44 @@ impl Peer {
             ) => {}
 
             (Phase::OpenSent, Message::Open(open)) => self.open_received(id, &open, now),
-            (Phase::OpenSent, Message::Update(_)) => self.unexpected(id, 1, UPDATE, now),
-            (Phase::OpenSent, Message::Keepalive) => self.unexpected(id, 1, KEEPALIVE, now),
-            (Phase::OpenSent, Message::RouteRefresh(_)) => {
-                self.unexpected(id, 1, ROUTE_REFRESH, now)
-            }
+            (Phase::OpenSent, Message::Update(_)) => self.unexpected(
+                id,
+                fsm_error::UNEXPECTED_IN_OPEN_SENT,
+                message_type::UPDATE,
+                now,
+            ),
+            (Phase::OpenSent, Message::Keepalive) => self.unexpected(
+                id,
+                fsm_error::UNEXPECTED_IN_OPEN_SENT,
+                message_type::KEEPALIVE,
+                now,
+            ),
+            (Phase::OpenSent, Message::RouteRefresh(_)) => self.unexpected(
+                id,
+                fsm_error::UNEXPECTED_IN_OPEN_SENT,
+                message_type::ROUTE_REFRESH,
+                now,
+            ),
 
             (Phase::OpenConfirm(_), Message::Keepalive) => self.established(id, now),
-            (Phase::OpenConfirm(_), Message::Open(_)) => self.unexpected(id, 2, OPEN, now),
-            (Phase::OpenConfirm(_), Message::Update(_)) => self.unexpected(id, 2, UPDATE, now),
-            (Phase::OpenConfirm(_), Message::RouteRefresh(_)) => {
-                self.unexpected(id, 2, ROUTE_REFRESH, now)
-            }
+            (Phase::OpenConfirm(_), Message::Open(_)) => self.unexpected(
+                id,
+                fsm_error::UNEXPECTED_IN_OPEN_CONFIRM,
+                message_type::OPEN,
+                now,
+            ),
+            (Phase::OpenConfirm(_), Message::Update(_)) => self.unexpected(
+                id,
+                fsm_error::UNEXPECTED_IN_OPEN_CONFIRM,
+                message_type::UPDATE,
+                now,
+            ),
+            (Phase::OpenConfirm(_), Message::RouteRefresh(_)) => self.unexpected(
+                id,
+                fsm_error::UNEXPECTED_IN_OPEN_CONFIRM,
+                message_type::ROUTE_REFRESH,
+                now,
+            ),
 
             (Phase::Established { .. }, Message::Update(update)) => {
                 self.restart_hold(id, now);
@@ -305,7 +336,12 @@ impl Peer {
                 self.restart_hold(id, now);
                 self.actions.extend(asked);
             }
-            (Phase::Established { .. }, Message::Open(_)) => self.unexpected(id, 3, OPEN, now),
+            (Phase::Established { .. }, Message::Open(_)) => self.unexpected(
+                id,
+                fsm_error::UNEXPECTED_IN_ESTABLISHED,
+                message_type::OPEN,
+                now,
+            ),
 
             (
                 Phase::OpenSent | Phase::OpenConfirm(_) | Phase::Established { .. },
@@ -419,7 +455,7 @@ impl Peer {
         self.fail(
             id,
             Notification {
-                code: FSM_ERROR,
+                code: error::FINITE_STATE_MACHINE,
                 subcode,
                 data: vec![message_type],
             },
@@ -481,7 +517,7 @@ impl Peer {
         match connection.phase {
             Phase::Connecting => {}
             Phase::OpenSent | Phase::OpenConfirm(_) | Phase::Established { .. } => {
-                let notification = cease(CONNECTION_COLLISION, Vec::new());
+                let notification = Notification::cease(cease::CONNECTION_COLLISION);
                 self.actions
                     .push_back(Action::Send(id, Message::Notification(notification)));
             }
@@ -637,7 +673,7 @@ fn refresh_asked(refresh: RouteRefresh, negotiated: &Negotiated) -> Option<Actio
     let family = refresh
         .family
         .filter(|family| negotiated.codec.families.contains(family))?;
-    (refresh.subtype == 0).then_some(Action::Refresh(family))
+    (refresh.subtype == route_refresh::REQUEST).then_some(Action::Refresh(family))
 }
 
 /// RFC 4271 §8.2.2: while waiting for an OPEN.
@@ -645,22 +681,3 @@ const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
 /// ConnectRetryTimer in Connect. Longer than TCP's own attempt is allowed to
 /// take, so that its failure is told in TCP's words.
 const CONNECT_TIME: Duration = Duration::from_secs(30);
-
-const OPEN: u8 = 1;
-const UPDATE: u8 = 2;
-const KEEPALIVE: u8 = 4;
-const ROUTE_REFRESH: u8 = 5;
-const FSM_ERROR: u8 = 5;
-const CONNECTION_REJECTED: u8 = 5;
-const CONNECTION_COLLISION: u8 = 7;
-const HOLD_TIMER_EXPIRED: Notification = Notification {
-    code: 4,
-    subcode: 0,
-    data: Vec::new(),
-};
-/// RFC 9687 §3.
-const SEND_HOLD_TIMER_EXPIRED: Notification = Notification {
-    code: 8,
-    subcode: 0,
-    data: Vec::new(),
-};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::{Negotiated, PeerSettings};
+use crate::wire::iana::{afi, capability, error, open_error, safi};
 use crate::wire::{Capabilities, Codec, GracefulRestart, Notification, Open};
 use crate::{Family, RouterId};
 
@@ -37,25 +38,25 @@ impl PeerSettings {
     /// (RFC 4271 §6.2).
     pub(super) fn negotiate(&self, open: &Open) -> Result<Negotiated, Notification> {
         if open.asn != self.remote_asn {
-            return Err(open_error(BAD_PEER_AS, Vec::new()));
+            return Err(open_error(open_error::BAD_PEER_AS, Vec::new()));
         }
         // RFC 6286 §2.2: not zero, and unlike ours within one AS.
         if open.router_id.0.is_unspecified()
             || self.is_internal() && open.router_id == self.router_id
         {
             return Err(open_error(
-                BAD_BGP_IDENTIFIER,
+                open_error::BAD_BGP_IDENTIFIER,
                 open.router_id.0.octets().to_vec(),
             ));
         }
         // RFC 4271 §4.2: one or two seconds are forbidden.
         if matches!(open.hold_time, 1 | 2) || open.hold_time == 0 && self.refuse_zero_hold_time {
-            return Err(open_error(UNACCEPTABLE_HOLD_TIME, Vec::new()));
+            return Err(open_error(open_error::UNACCEPTABLE_HOLD_TIME, Vec::new()));
         }
         let families = self.common_families(&open.capabilities);
         if families.is_empty() {
             return Err(open_error(
-                UNSUPPORTED_CAPABILITY,
+                open_error::UNSUPPORTED_CAPABILITY,
                 multiprotocol(&self.families),
             ));
         }
@@ -82,7 +83,7 @@ impl PeerSettings {
             && !theirs
                 .unknown
                 .iter()
-                .any(|(code, _)| *code == MULTIPROTOCOL);
+                .any(|(code, _)| *code == capability::MULTIPROTOCOL);
         self.families
             .iter()
             .copied()
@@ -113,7 +114,7 @@ impl PeerSettings {
 
 fn open_error(subcode: u8, data: Vec<u8>) -> Notification {
     Notification {
-        code: OPEN_MESSAGE_ERROR,
+        code: error::OPEN,
         subcode,
         data,
     }
@@ -121,13 +122,12 @@ fn open_error(subcode: u8, data: Vec<u8>) -> Notification {
 
 /// RFC 5492 §5: the capabilities that are missed, as in an OPEN.
 fn multiprotocol(families: &[Family]) -> Vec<u8> {
-    let afi = |family: &Family| match family {
-        Family::Ipv4 => 1,
-        Family::Ipv6 => 2,
-    };
     families
         .iter()
-        .flat_map(|family| [MULTIPROTOCOL, 4, 0, afi(family), 0, 1])
+        .flat_map(|family| {
+            let [high, low] = afi::of(*family).to_be_bytes();
+            [capability::MULTIPROTOCOL, 4, high, low, 0, safi::UNICAST]
+        })
         .collect()
 }
 
@@ -136,11 +136,5 @@ fn seconds(time: Duration) -> u16 {
     u16::try_from(time.as_secs()).unwrap_or(u16::MAX)
 }
 
-const MULTIPROTOCOL: u8 = 1;
 /// RFC 4724 §3: 12 bits.
 const GRACEFUL_RESTART_TIME_MAX: u16 = 0x0fff;
-const OPEN_MESSAGE_ERROR: u8 = 2;
-const BAD_PEER_AS: u8 = 2;
-const BAD_BGP_IDENTIFIER: u8 = 3;
-const UNACCEPTABLE_HOLD_TIME: u8 = 6;
-const UNSUPPORTED_CAPABILITY: u8 = 7;
