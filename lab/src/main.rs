@@ -1,1 +1,26 @@
-fn main() {}
+//! `lab`: the command line of the simulated world.
+
+use clap::{Parser, Subcommand};
+
+/// A small world on one machine: simulated AWS, routers, hosts, faults.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Aws(lab::aws::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match Cli::parse().command {
+        Command::Aws(args) => lab::aws::run(args),
+    }
+}

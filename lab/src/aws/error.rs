@@ -1,0 +1,111 @@
+//! The errors that the API answers with.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// What a failed call answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    pub kind: ErrorKind,
+    /// Never quotes what a request's members hold beyond ids and addresses.
+    pub message: String,
+}
+
+/// Which error it is. Direct Connect has no "not found": that is a
+/// `DirectConnectClientException` like everything else that prose forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    Client,
+    Server,
+    DuplicateTagKeys,
+    TooManyTags,
+    LimitExceeded,
+    Validation,
+    Serialization,
+    UnknownOperation,
+    /// The real service has this operation; the simulator doesn't.
+    NotSimulated,
+    MissingAuthentication,
+    IncompleteSignature,
+    InvalidSignature,
+    UnrecognizedClient,
+}
+
+impl ErrorKind {
+    /// The error's name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "DirectConnectClientException",
+            Self::Server => "DirectConnectServerException",
+            Self::DuplicateTagKeys => "DuplicateTagKeysException",
+            Self::TooManyTags => "TooManyTagsException",
+            Self::LimitExceeded => "LimitExceededException",
+            Self::Validation => "ValidationException",
+            Self::Serialization => "SerializationException",
+            Self::UnknownOperation => "UnknownOperationException",
+            Self::NotSimulated => "NotSimulatedException",
+            Self::MissingAuthentication => "MissingAuthenticationTokenException",
+            Self::IncompleteSignature => "IncompleteSignatureException",
+            Self::InvalidSignature => "InvalidSignatureException",
+            Self::UnrecognizedClient => "UnrecognizedClientException",
+        }
+    }
+
+    /// The HTTP status. `NotSimulated` is none that SDKs try again after.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Server => 500,
+            _ => 400,
+        }
+    }
+}
+
+impl ApiError {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// A parameter that the shapes allow and the service doesn't.
+    pub fn client(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Client, message)
+    }
+
+    pub fn serialization(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Serialization, message)
+    }
+
+    pub fn limit(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::LimitExceeded, message)
+    }
+
+    pub fn not_simulated(what: impl fmt::Display) -> Self {
+        let message = format!("{what}: the real service has this, the lab does not simulate it.");
+        Self::new(ErrorKind::NotSimulated, message)
+    }
+
+    pub fn validation(violations: &[String]) -> Self {
+        let count = violations.len();
+        let errors = if count == 1 { "error" } else { "errors" };
+        let text = violations.join("; ");
+        Self::new(
+            ErrorKind::Validation,
+            format!("{count} validation {errors} detected: {text}"),
+        )
+    }
+
+    pub fn body(&self) -> Value {
+        json!({ "__type": self.kind.name(), "message": self.message })
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.name(), self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}

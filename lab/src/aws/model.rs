@@ -1,0 +1,393 @@
+//! The service model that AWS publishes: operations and the shapes of what they
+//! take and give. Requests and answers are checked against it, so that the
+//! simulator can neither accept nor say what the real service couldn't.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::ApiError;
+
+/// The Direct Connect model, version 2012-10-25.
+pub static MODEL: LazyLock<Model> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../model/dx-api-model.json"))
+        .expect("invariant: the bundled model is well-formed")
+});
+
+#[derive(Deserialize)]
+pub struct Model {
+    operations: BTreeMap<String, Operation>,
+    shapes: BTreeMap<String, Shape>,
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    input: Option<Reference>,
+    output: Option<Reference>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    shape: String,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Shape {
+    Structure {
+        #[serde(default)]
+        members: BTreeMap<String, Reference>,
+        #[serde(default)]
+        required: Vec<String>,
+    },
+    List {
+        member: Reference,
+        min: Option<usize>,
+        max: Option<usize>,
+    },
+    String {
+        #[serde(default, rename = "enum")]
+        values: Vec<String>,
+        min: Option<usize>,
+        max: Option<usize>,
+        #[serde(default, deserialize_with = "pattern")]
+        pattern: Option<Regex>,
+    },
+    Integer {
+        min: Option<i64>,
+        max: Option<i64>,
+    },
+    Long,
+    Boolean,
+    Timestamp,
+    Blob,
+}
+
+/// Which way a value goes. AWS is liberal in what it takes and strict in what
+/// it says: in a request a member that no shape has is passed over, in an
+/// answer it is a bug, and bounds of length don't hold for answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Request,
+    Answer,
+}
+
+impl Model {
+    pub fn has(&self, operation: &str) -> bool {
+        self.operations.contains_key(operation)
+    }
+
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        self.operations.keys().map(String::as_str)
+    }
+
+    /// Refuses a request that doesn't have the operation's input shape, with
+    /// all violations at once as AWS words them.
+    pub fn check_input(&self, operation: &str, input: &Value) -> Result<(), ApiError> {
+        let Some(shape) = self
+            .operations
+            .get(operation)
+            .and_then(|o| o.input.as_ref())
+        else {
+            return Ok(());
+        };
+        let mut check = Check {
+            model: self,
+            direction: Direction::Request,
+            violations: vec![],
+        };
+        check
+            .value(&shape.shape, input, "")
+            .map_err(ApiError::serialization)?;
+        match check.violations.as_slice() {
+            [] => Ok(()),
+            violations => Err(ApiError::validation(violations)),
+        }
+    }
+
+    /// What is wrong with an answer, if anything.
+    pub fn check_output(&self, operation: &str, output: &Value) -> Result<(), String> {
+        let Some(shape) = self
+            .operations
+            .get(operation)
+            .and_then(|o| o.output.as_ref())
+        else {
+            return Ok(());
+        };
+        let mut check = Check {
+            model: self,
+            direction: Direction::Answer,
+            violations: vec![],
+        };
+        check.value(&shape.shape, output, "")?;
+        match check.violations.as_slice() {
+            [] => Ok(()),
+            violations => Err(violations.join("; ")),
+        }
+    }
+
+    /// Whether the value at this path of an operation's answer is a point in
+    /// time, which CBOR tags and JSON writes as a plain number.
+    pub fn is_timestamp(&self, operation: &str, path: &[&str]) -> bool {
+        let Some(output) = self
+            .operations
+            .get(operation)
+            .and_then(|o| o.output.as_ref())
+        else {
+            return false;
+        };
+        let mut name = &output.shape;
+        for step in path {
+            name = match self.shapes.get(name) {
+                Some(Shape::Structure { members, .. }) => match members.get(*step) {
+                    Some(member) => &member.shape,
+                    None => return false,
+                },
+                Some(Shape::List { member, .. }) => &member.shape,
+                _ => return false,
+            };
+        }
+        matches!(self.shapes.get(name), Some(Shape::Timestamp))
+    }
+}
+
+struct Check<'a> {
+    model: &'a Model,
+    direction: Direction,
+    /// Values of the right type that break a constraint.
+    violations: Vec<String>,
+}
+
+impl Check<'_> {
+    /// `Err`: a value of the wrong type, after which nothing else counts.
+    fn value(&mut self, shape: &str, value: &Value, at: &str) -> Result<(), String> {
+        let model = self.model;
+        let Some(shape) = model.shapes.get(shape) else {
+            return Err(format!("the model has no shape {shape}"));
+        };
+        let wrong = |wanted: &str| Err(wrong_type(at, value, wanted));
+        match (shape, value) {
+            (Shape::Structure { members, required }, Value::Object(object)) => {
+                self.structure(members, required, object, at)
+            }
+            (Shape::Structure { .. }, _) => wrong("a structure"),
+            (Shape::List { member, min, max }, Value::Array(items)) => {
+                self.length(items.len(), *min, *max, at);
+                for (index, item) in items.iter().enumerate() {
+                    self.value(&member.shape, item, &format!("{at}.{}.member", index + 1))?;
+                }
+                Ok(())
+            }
+            (Shape::List { .. }, _) => wrong("a list"),
+            (
+                Shape::String {
+                    values,
+                    min,
+                    max,
+                    pattern,
+                },
+                Value::String(text),
+            ) => {
+                if !values.is_empty() && !values.contains(text) {
+                    let set = values.join(", ");
+                    self.violate(at, &format!("Member must satisfy enum value set: [{set}]"));
+                }
+                self.length(text.chars().count(), *min, *max, at);
+                if let Some(pattern) = pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+                    let text = format!("Member must satisfy regular expression pattern: {pattern}");
+                    self.violate(at, &text);
+                }
+                Ok(())
+            }
+            (Shape::String { .. }, _) => wrong("a String"),
+            (Shape::Integer { min, max }, value) => match value.as_i64() {
+                Some(number) if i32::try_from(number).is_ok() => {
+                    if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
+                        self.violate(at, "Member must be within its bounds");
+                    }
+                    Ok(())
+                }
+                _ => wrong("an Integer"),
+            },
+            (Shape::Long, value) if value.is_i64() => Ok(()),
+            (Shape::Long, _) => wrong("a Long"),
+            (Shape::Boolean, Value::Bool(_)) => Ok(()),
+            (Shape::Boolean, _) => wrong("a Boolean"),
+            (Shape::Timestamp, Value::Number(_)) => Ok(()),
+            (Shape::Timestamp, _) => wrong("a Timestamp"),
+            (Shape::Blob, Value::String(_)) => Ok(()),
+            (Shape::Blob, _) => wrong("a Blob"),
+        }
+    }
+
+    fn structure(
+        &mut self,
+        members: &BTreeMap<String, Reference>,
+        required: &[String],
+        object: &serde_json::Map<String, Value>,
+        at: &str,
+    ) -> Result<(), String> {
+        for name in required {
+            if object.get(name).is_none_or(Value::is_null) {
+                self.violate(&join(at, name), "Member must not be null");
+            }
+        }
+        for (name, value) in object.iter().filter(|(_, value)| !value.is_null()) {
+            match members.get(name) {
+                Some(member) => self.value(&member.shape, value, &join(at, name))?,
+                None if self.direction == Direction::Request => {}
+                None => return Err(format!("{} is not in the model", join(at, name))),
+            }
+        }
+        Ok(())
+    }
+
+    fn length(&mut self, length: usize, min: Option<usize>, max: Option<usize>, at: &str) {
+        if self.direction == Direction::Answer {
+            return;
+        }
+        if let Some(min) = min.filter(|min| length < *min) {
+            self.violate(
+                at,
+                &format!("Member must have length greater than or equal to {min}"),
+            );
+        }
+        if let Some(max) = max.filter(|max| length > *max) {
+            self.violate(
+                at,
+                &format!("Member must have length less than or equal to {max}"),
+            );
+        }
+    }
+
+    /// Names the member but never quotes its value, which may be a key.
+    fn violate(&mut self, at: &str, constraint: &str) {
+        self.violations.push(format!(
+            "Value at '{at}' failed to satisfy constraint: {constraint}"
+        ));
+    }
+}
+
+fn join(at: &str, name: &str) -> String {
+    if at.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{at}.{name}")
+    }
+}
+
+fn wrong_type(at: &str, value: &Value, wanted: &str) -> String {
+    let found = match value {
+        Value::Null => "NULL_VALUE",
+        Value::Bool(_) => "BOOLEAN_VALUE",
+        Value::Number(_) => "NUMBER_VALUE",
+        Value::String(_) => "STRING_VALUE",
+        Value::Array(_) => "START_ARRAY",
+        Value::Object(_) => "START_OBJECT",
+    };
+    let place = if at.is_empty() { "the request" } else { at };
+    format!("{found} can not be converted to {wanted} (at {place})")
+}
+
+fn pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Regex::new(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_shape_that_the_model_refers_to_exists() {
+        for operation in MODEL.operations.values() {
+            for reference in [&operation.input, &operation.output].into_iter().flatten() {
+                assert!(
+                    MODEL.shapes.contains_key(&reference.shape),
+                    "{}",
+                    reference.shape
+                );
+            }
+        }
+        for shape in MODEL.shapes.values() {
+            let references: Vec<&Reference> = match shape {
+                Shape::Structure { members, .. } => members.values().collect(),
+                Shape::List { member, .. } => vec![member],
+                _ => vec![],
+            };
+            for reference in references {
+                assert!(
+                    MODEL.shapes.contains_key(&reference.shape),
+                    "{}",
+                    reference.shape
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_member_and_a_wrong_enum_value_are_named_together() {
+        let input = json!({
+            "newPrivateVirtualInterface": { "vlan": 7, "addressFamily": "ipx" }
+        });
+        let error = MODEL
+            .check_input("CreatePrivateVirtualInterface", &input)
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("3 validation errors"), "{text}");
+        assert!(text.contains("'connectionId'"), "{text}");
+        assert!(
+            text.contains("'newPrivateVirtualInterface.virtualInterfaceName'"),
+            "{text}"
+        );
+        assert!(text.contains("[ipv4, ipv6]"), "{text}");
+    }
+
+    #[test]
+    fn a_text_where_a_number_belongs_is_a_serialization_error() {
+        let input = json!({ "connectionId": "c", "newPrivateVirtualInterface": { "vlan": "7" } });
+        let error = MODEL
+            .check_input("CreatePrivateVirtualInterface", &input)
+            .unwrap_err();
+        assert!(
+            error.to_string().starts_with("SerializationException"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_integer_beyond_32_bits_does_not_fit_an_integer_but_a_long() {
+        let vif = |member: &str| {
+            json!({ "connectionId": "c", "newPrivateVirtualInterface":
+                { "virtualInterfaceName": "a", "vlan": 7, member: 4_200_000_000_i64 } })
+        };
+        let check = |member| MODEL.check_input("CreatePrivateVirtualInterface", &vif(member));
+        assert!(check("asn").is_err());
+        assert!(check("asnLong").is_ok());
+    }
+
+    #[test]
+    fn an_answer_with_a_member_that_the_model_lacks_is_a_bug() {
+        let answer = json!({ "virtualInterfaceState": "deleting", "virtualInterfaceName": "x" });
+        let wrong = MODEL
+            .check_output("DeleteVirtualInterface", &answer)
+            .unwrap_err();
+        assert_eq!(wrong, "virtualInterfaceName is not in the model");
+    }
+
+    #[test]
+    fn points_in_time_are_known_by_their_path() {
+        let path = ["virtualInterfaceTest", "startTime"];
+        assert!(MODEL.is_timestamp("StartBgpFailoverTest", &path));
+        assert!(!MODEL.is_timestamp("StartBgpFailoverTest", &["virtualInterfaceTest", "testId"]));
+    }
+}

@@ -1,0 +1,126 @@
+//! The simulator as it runs: shared by the API's requests and the thread that
+//! keeps the router as the API says.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::error::ApiError;
+use super::id::Ids;
+use super::router::{AwsRouter, VifIntent};
+use super::simulator::{Simulator, Time};
+
+pub struct Service {
+    simulator: Mutex<Simulator>,
+    request_ids: Mutex<Ids>,
+    region: String,
+    clock: Clock,
+}
+
+/// The simulated world's time, which may run faster than ours.
+pub struct Clock {
+    /// Both ends of the scale's origin.
+    simulated: Time,
+    started: Instant,
+    /// Simulated seconds a second.
+    scale: f64,
+}
+
+impl Clock {
+    pub fn start(scale: f64) -> Self {
+        let simulated = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            simulated,
+            started: Instant::now(),
+            scale,
+        }
+    }
+
+    pub fn now(&self) -> Time {
+        self.simulated + self.started.elapsed().mul_f64(self.scale)
+    }
+}
+
+impl Service {
+    pub fn new(simulator: Simulator, clock: Clock, random: u64) -> Self {
+        let region = simulator.region().to_owned();
+        let request_ids = Mutex::new(Ids::new(!random));
+        Self {
+            simulator: Mutex::new(simulator),
+            request_ids,
+            region,
+            clock,
+        }
+    }
+
+    pub fn call(&self, caller: &str, operation: &str, input: Value) -> Result<Value, ApiError> {
+        let now = self.clock.now();
+        self.lock().call(caller, operation, input, now)
+    }
+
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    pub fn request_id(&self) -> String {
+        self.request_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .uuid()
+    }
+
+    /// Keeps `router` as the API's state wants it and takes its sessions'
+    /// states back, until the process ends. Never holds the state while the
+    /// router works.
+    pub fn drive(&self, router: &mut dyn AwsRouter) {
+        let mut applied: Option<Vec<VifIntent>> = None;
+        let mut complaint = String::new();
+        loop {
+            let intents = self.intents();
+            let outcome = if applied.as_ref() == Some(&intents) {
+                Ok(())
+            } else {
+                router.apply(&intents)
+            };
+            let outcome = outcome
+                .map(|()| applied = Some(intents))
+                .and_then(|()| router.status());
+            match outcome {
+                Ok(sessions) => {
+                    complaint.clear();
+                    self.lock().observe(sessions);
+                }
+                Err(error) => {
+                    applied = None;
+                    let text = format!("{error:#}");
+                    if text != complaint {
+                        tracing::warn!(error = text, "the router is not as it should be");
+                        complaint = text;
+                    }
+                }
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    fn intents(&self) -> Vec<VifIntent> {
+        let now = self.clock.now();
+        let mut simulator = self.lock();
+        simulator.advance(now);
+        simulator.intents()
+    }
+
+    /// A panic inside a call leaves the state as consistent as an early return
+    /// does: each operation checks first and changes last.
+    fn lock(&self) -> MutexGuard<'_, Simulator> {
+        self.simulator
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often the router is looked at.
+const POLL: Duration = Duration::from_millis(100);
