@@ -1,46 +1,194 @@
 //! The only owner of the RIB: one thread, no locks. Sessions hand it batches of
 //! UPDATEs; it hands routes to the FIB and packed announcements to sessions.
+//!
+//! Everything is bounded and nobody waits for anybody: a peer whose channel is
+//! full, or a FIB that is busy, is told later, and then of what is true by
+//! then.
+
+mod run;
+mod schedule;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::{io, thread};
 
 use bgp_core::api::{self, RoutesQuery};
 use bgp_core::peer::{DownReason, Negotiated};
-use bgp_core::wire::{PathAttributes, Prefixes, Update};
-use bgp_core::{Family, PathId, config};
+use bgp_core::rib::FibChange;
+use bgp_core::wire::Update;
+use bgp_core::{Asn, Family, PathId, RouterId, config};
 use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::{fastpath, fib};
+
+pub use bgp_core::rib::Outbound;
 
 /// What the router is told. The channel is bounded: a session that sends
 /// faster than the RIB takes waits, and its peer with it (TCP).
 pub enum Command {
     /// A peer exists from now on, or its settings have changed (policy is
     /// applied again to what it sent and was sent).
-    Configure { path: PathId, peer: Arc<config::Peer> },
+    Configure {
+        path: PathId,
+        peer: Arc<config::Peer>,
+    },
     /// The peer is gone from the configuration.
-    Remove { path: PathId },
+    Remove {
+        path: PathId,
+    },
     /// Routes may flow to and from the peer. `outbound` is bounded; the session
     /// sends `Writable` after it has taken from a full one.
-    Established { path: PathId, negotiated: Negotiated, local: std::net::IpAddr, outbound: mpsc::Sender<Outbound> },
+    Established {
+        path: PathId,
+        negotiated: Negotiated,
+        local: std::net::IpAddr,
+        outbound: mpsc::Sender<Outbound>,
+    },
     /// The session has ended. Its routes stay, marked stale, while a backup is
     /// configured (or graceful restart runs); else they go.
-    Down { path: PathId, reason: DownReason },
+    Down {
+        path: PathId,
+        reason: DownReason,
+    },
     /// In order, from the peer.
-    Updates { path: PathId, updates: Vec<Update> },
+    Updates {
+        path: PathId,
+        updates: Vec<Update>,
+    },
     /// The peer asks for our routes again.
-    Refresh { path: PathId, family: Family },
-    Writable { path: PathId },
+    Refresh {
+        path: PathId,
+        family: Family,
+    },
+    Writable {
+        path: PathId,
+    },
     /// The FIB has taken a batch and can take another.
     FibReady,
-    Routes { query: RoutesQuery, answer: oneshot::Sender<api::Routes> },
+    Routes {
+        query: RoutesQuery,
+        answer: oneshot::Sender<api::Routes>,
+    },
     /// The longest match for an address, or exactly a prefix.
-    Route { prefix: IpNet, answer: oneshot::Sender<Option<api::Route>> },
-    Counts { answer: oneshot::Sender<Vec<(PathId, api::PrefixCounts)>> },
+    Route {
+        prefix: IpNet,
+        answer: oneshot::Sender<Option<api::Route>>,
+    },
+    Counts {
+        answer: oneshot::Sender<Vec<(PathId, api::PrefixCounts)>>,
+    },
 }
 
-/// What a session has to send.
-#[derive(Clone, Debug)]
-pub enum Outbound {
-    Announce(Arc<PathAttributes>, Prefixes),
-    Withdraw(Prefixes),
-    EndOfRib(Family),
+/// What the daemon has to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The peer has sent more prefixes than it may: stop its session
+    /// (Cease/1).
+    PrefixLimit {
+        path: PathId,
+        family: Family,
+        limit: u32,
+    },
+    /// The peer's routes are in: its End-of-RIB has come, or has been waited
+    /// for long enough.
+    InitialRoutes { path: PathId },
+    /// `advertise_limit` keeps this many prefixes from the peer; 0: no longer.
+    HeldBack {
+        path: PathId,
+        family: Family,
+        prefixes: usize,
+    },
+}
+
+/// What does not change while the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub asn: Asn,
+    pub router_id: RouterId,
+}
+
+/// Commands that wait before a sender does.
+const COMMANDS: usize = 64;
+
+/// The way to the router, made before it: the FIB needs it too.
+pub fn channel() -> (mpsc::Sender<Command>, mpsc::Receiver<Command>) {
+    mpsc::channel(COMMANDS)
+}
+
+/// Starts the thread. It ends when every sender of commands is gone.
+pub fn spawn(
+    settings: Settings,
+    fib: Option<fib::Handle>,
+    fastpath: Option<fastpath::Handle>,
+    events: mpsc::UnboundedSender<Event>,
+    commands: mpsc::Receiver<Command>,
+) -> io::Result<JoinHandle<()>> {
+    let kernel = Threads { fib, fastpath };
+    spawn_with(settings, kernel, events, commands)
+}
+
+fn spawn_with(
+    settings: Settings,
+    kernel: impl Kernel,
+    events: mpsc::UnboundedSender<Event>,
+    commands: mpsc::Receiver<Command>,
+) -> io::Result<JoinHandle<()>> {
+    // Only for a receive that can end early: nothing else runs here.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    thread::Builder::new()
+        .name("router".to_owned())
+        .spawn(move || runtime.block_on(run::Router::new(settings, kernel, events).run(commands)))
+}
+
+/// Whom the router tells of routes and paths.
+trait Kernel: Send + 'static {
+    /// Whether routes go anywhere.
+    fn takes_routes(&self) -> bool;
+    /// Takes a batch, or hands it back until [`Command::FibReady`].
+    fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>>;
+    /// Every peer has spoken: what is left from before the start is stale.
+    fn converged(&self);
+    /// The path's routes are in; traffic may follow them.
+    fn path_up(&self, path: PathId);
+    /// The session has ended: after the session itself has said so, in case
+    /// the two crossed.
+    fn path_down(&self, path: PathId, reason: &DownReason);
+}
+
+struct Threads {
+    fib: Option<fib::Handle>,
+    fastpath: Option<fastpath::Handle>,
+}
+
+impl Kernel for Threads {
+    fn takes_routes(&self) -> bool {
+        self.fib.is_some()
+    }
+
+    fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>> {
+        self.fib.as_ref().map_or(Ok(()), |fib| fib.apply(changes))
+    }
+
+    fn converged(&self) {
+        if let Some(fib) = &self.fib {
+            fib.converged();
+        }
+    }
+
+    fn path_up(&self, path: PathId) {
+        if let Some(fastpath) = &self.fastpath {
+            fastpath.path_up(path);
+        }
+    }
+
+    fn path_down(&self, path: PathId, reason: &DownReason) {
+        if let Some(fastpath) = &self.fastpath {
+            fastpath.path_down(path, reason.to_string());
+        }
+    }
 }

@@ -1,0 +1,417 @@
+//! The loop: take what commands there are, then a bounded piece of every other
+//! work, then again; sleep only when there is nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bgp_core::api::{Routes, RoutesQuery};
+use bgp_core::peer::{DownReason, Negotiated};
+use bgp_core::rib::{FibChange, FibUse, OnDown, Rib, Scan, Session};
+use bgp_core::wire::Update;
+use bgp_core::{Family, PathId, config, rib};
+use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use super::schedule::{Fate, Progress, START};
+use super::{Command, Event, Kernel, Outbound, Settings};
+
+/// Prefixes that one peer is told of before it is another's turn.
+const OUTBOUND: usize = 4096;
+/// Changes in one batch for the FIB.
+const FIB: usize = 4096;
+/// Prefixes that a question looks at before it is something else's turn.
+const SCAN: usize = 16_384;
+/// Time for commands before it is something else's turn.
+const COMMANDS: Duration = Duration::from_millis(5);
+/// Somebody who is slow is tried again after this long, asked or not.
+const BLOCKED: Duration = Duration::from_millis(50);
+
+pub(super) struct Router<K> {
+    rib: Rib,
+    kernel: K,
+    events: mpsc::UnboundedSender<Event>,
+    peers: BTreeMap<PathId, Peer>,
+    fib: FibQueue,
+    scans: VecDeque<(Scan, oneshot::Sender<Routes>)>,
+    /// Until when peers are waited for before an earlier run's routes go.
+    converges_by: Option<Instant>,
+}
+
+struct Peer {
+    config: Arc<config::Peer>,
+    outbox: Option<Outbox>,
+    progress: Progress,
+    restart_time: Option<Duration>,
+    held_back: [usize; 2],
+}
+
+/// The way to a session, with what its channel had no room for.
+struct Outbox {
+    channel: mpsc::Sender<Outbound>,
+    queue: VecDeque<Outbound>,
+    is_full: bool,
+}
+
+#[derive(Default)]
+struct FibQueue {
+    /// Handed back by the FIB.
+    batch: Vec<FibChange>,
+    is_full: bool,
+}
+
+impl<K: Kernel> Router<K> {
+    pub(super) fn new(settings: Settings, kernel: K, events: mpsc::UnboundedSender<Event>) -> Self {
+        let fib = if kernel.takes_routes() {
+            FibUse::Kernel
+        } else {
+            FibUse::None
+        };
+        let Settings { asn, router_id } = settings;
+        Self {
+            rib: Rib::new(rib::Settings {
+                asn,
+                router_id,
+                fib,
+            }),
+            kernel,
+            events,
+            peers: BTreeMap::new(),
+            fib: FibQueue::default(),
+            scans: VecDeque::new(),
+            converges_by: Some(Instant::now() + START),
+        }
+    }
+
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            if !self.has_work() {
+                let Some(command) = self.wait(&mut commands).await else {
+                    return;
+                };
+                self.handle(command);
+            }
+            if !self.take_commands(&mut commands) {
+                return;
+            }
+            self.expire(Instant::now());
+            self.feed_peers();
+            self.feed_fib();
+            self.answer_scans();
+        }
+    }
+
+    /// `None`: there will be no command any more. A timeout is a `FibReady`
+    /// that isn't: it makes the loop go round.
+    async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+        if self.rib.has_garbage() {
+            self.rib.reap();
+        }
+        match self.next_timeout() {
+            None => commands.recv().await,
+            Some(at) => tokio::time::timeout_at(at.into(), commands.recv())
+                .await
+                .unwrap_or(Some(Command::FibReady)),
+        }
+    }
+
+    /// Takes commands while there are any, for a while. Whether there can be
+    /// more.
+    fn take_commands(&mut self, commands: &mut mpsc::Receiver<Command>) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < COMMANDS {
+            match commands.try_recv() {
+                Ok(command) => self.handle(command),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        self.rib.mark_changed();
+        true
+    }
+
+    fn handle(&mut self, command: Command) {
+        match command {
+            Command::Configure { path, peer } => self.configure(path, peer),
+            Command::Remove { path } => {
+                self.rib.remove(path);
+                self.peers.remove(&path);
+            }
+            Command::Established {
+                path,
+                negotiated,
+                local,
+                outbound,
+            } => {
+                self.established(path, &negotiated, local, outbound);
+            }
+            Command::Down { path, reason } => self.down(path, &reason),
+            Command::Updates { path, updates } => self.update(path, &updates),
+            Command::Refresh { path, family } => self.rib.refresh(path, family),
+            Command::Writable { path } => {
+                if let Some(outbox) = self
+                    .peers
+                    .get_mut(&path)
+                    .and_then(|peer| peer.outbox.as_mut())
+                {
+                    outbox.is_full = false;
+                }
+            }
+            Command::FibReady => self.fib.is_full = false,
+            Command::Routes { query, answer } => self.begin_scan(query, answer),
+            Command::Route { prefix, answer } => {
+                // Nobody waits for it any more: nothing to do.
+                let _ = answer.send(self.rib.lookup(prefix));
+            }
+            Command::Counts { answer } => {
+                let counts = self
+                    .peers
+                    .keys()
+                    .map(|path| (*path, self.rib.counts(*path)))
+                    .collect();
+                let _ = answer.send(counts);
+            }
+        }
+    }
+
+    fn configure(&mut self, path: PathId, config: Arc<config::Peer>) {
+        self.rib.configure(path, config.clone());
+        match self.peers.get_mut(&path) {
+            Some(peer) => peer.config = config,
+            None => {
+                let peer = Peer {
+                    config,
+                    outbox: None,
+                    progress: Progress::default(),
+                    restart_time: None,
+                    held_back: [0; 2],
+                };
+                self.peers.insert(path, peer);
+            }
+        }
+    }
+
+    fn established(
+        &mut self,
+        path: PathId,
+        negotiated: &Negotiated,
+        local: std::net::IpAddr,
+        outbound: mpsc::Sender<Outbound>,
+    ) {
+        let Some(peer) = self.peers.get_mut(&path) else {
+            warn!(
+                ?path,
+                "a session came up that is not configured: its routes are ignored"
+            );
+            return;
+        };
+        let families = &negotiated.codec.families;
+        peer.outbox = Some(Outbox {
+            channel: outbound,
+            queue: VecDeque::new(),
+            is_full: false,
+        });
+        peer.progress.established(families, Instant::now());
+        peer.restart_time = negotiated.remote_restart_time;
+        let router_id = negotiated.remote_router_id;
+        self.rib.established(
+            path,
+            Session {
+                local,
+                router_id,
+                families: families.clone(),
+            },
+        );
+    }
+
+    fn down(&mut self, path: PathId, reason: &DownReason) {
+        let Some(peer) = self.peers.get_mut(&path) else {
+            return;
+        };
+        self.kernel.path_down(path, reason);
+        peer.outbox = None;
+        peer.held_back = [0; 2];
+        let fate = Fate::of(&peer.config, peer.restart_time, reason);
+        let sweep_at = match fate {
+            Fate::KeepFor(time) => Some(Instant::now() + time),
+            Fate::Withdraw | Fate::Keep => None,
+        };
+        peer.progress.down(sweep_at);
+        let routes = match fate {
+            Fate::Withdraw => OnDown::Withdraw,
+            Fate::Keep | Fate::KeepFor(_) => OnDown::KeepStale,
+        };
+        self.rib.down(path, routes);
+    }
+
+    fn update(&mut self, path: PathId, updates: &[Update]) {
+        for update in updates {
+            if let Err(exceeded) = self.rib.update(path, update) {
+                let rib::PrefixLimitExceeded { family, limit } = exceeded;
+                self.tell(Event::PrefixLimit {
+                    path,
+                    family,
+                    limit,
+                });
+            }
+            if let Some(family) = update.end_of_rib
+                && let Some(peer) = self.peers.get_mut(&path)
+            {
+                peer.progress.end_of_rib(family, Instant::now());
+            }
+        }
+    }
+
+    /// Does what the clock asks for.
+    fn expire(&mut self, now: Instant) {
+        for (path, peer) in &mut self.peers {
+            if peer.progress.take_initial_routes(now) {
+                // The daemon is going down when nobody listens.
+                let _ = self.events.send(Event::InitialRoutes { path: *path });
+            }
+            if peer.progress.take_sweep(now) {
+                for family in Family::ALL {
+                    self.rib.sweep_stale(*path, family);
+                }
+            }
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let is_blocked = self.fib.is_full
+            || self
+                .peers
+                .values()
+                .filter_map(|peer| peer.outbox.as_ref())
+                .any(|outbox| outbox.is_full);
+        let retry = is_blocked.then(|| Instant::now() + BLOCKED);
+        let peers = self
+            .peers
+            .values()
+            .filter_map(|peer| peer.progress.next_timeout());
+        peers.chain(retry).chain(self.converges_by).min()
+    }
+
+    fn has_work(&self) -> bool {
+        let peer_has_work = |(path, peer): (&PathId, &Peer)| {
+            peer.outbox.as_ref().is_some_and(|outbox| {
+                !outbox.is_full && (!outbox.queue.is_empty() || self.rib.has_outbound(*path))
+            })
+        };
+        let fib_has_work =
+            !self.fib.is_full && (!self.fib.batch.is_empty() || self.rib.has_fib_changes());
+        fib_has_work || !self.scans.is_empty() || self.peers.iter().any(peer_has_work)
+    }
+
+    /// Tells every peer with room a part of what it has to hear.
+    fn feed_peers(&mut self) {
+        for (path, peer) in &mut self.peers {
+            let Some(outbox) = &mut peer.outbox else {
+                continue;
+            };
+            outbox.flush();
+            if outbox.is_full || !outbox.queue.is_empty() || !self.rib.has_outbound(*path) {
+                continue;
+            }
+            outbox
+                .queue
+                .extend(self.rib.drain_outbound(*path, OUTBOUND));
+            outbox.flush();
+            for family in Family::ALL {
+                let prefixes = self.rib.held_back(*path, family);
+                if std::mem::replace(&mut peer.held_back[family as usize], prefixes) != prefixes {
+                    let _ = self.events.send(Event::HeldBack {
+                        path: *path,
+                        family,
+                        prefixes,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Hands the FIB a part of what has changed; once it has all, the paths
+    /// that waited for that are up.
+    fn feed_fib(&mut self) {
+        if self.fib.batch.is_empty() {
+            self.fib.batch = self.rib.drain_fib(FIB);
+        }
+        if !self.fib.batch.is_empty() && !self.fib.is_full {
+            let batch = std::mem::take(&mut self.fib.batch);
+            if let Err(batch) = self.kernel.apply(batch) {
+                self.fib = FibQueue {
+                    batch,
+                    is_full: true,
+                };
+            }
+        }
+        if !self.fib.batch.is_empty() || self.rib.has_fib_changes() {
+            return;
+        }
+        for (path, peer) in &mut self.peers {
+            if std::mem::take(&mut peer.progress.is_loaded) {
+                self.kernel.path_up(*path);
+            }
+        }
+        self.converge();
+    }
+
+    /// Once after the start: what is in the kernel and was not asked for again
+    /// is stale.
+    fn converge(&mut self) {
+        let Some(by) = self.converges_by else {
+            return;
+        };
+        let all =
+            !self.peers.is_empty() && self.peers.values().all(|peer| peer.progress.has_loaded);
+        if all || by <= Instant::now() {
+            info!(all_peers = all, "initial routes are in");
+            self.converges_by = None;
+            self.kernel.converged();
+        }
+    }
+
+    fn begin_scan(&mut self, query: RoutesQuery, answer: oneshot::Sender<Routes>) {
+        self.scans.push_back((Scan::new(query), answer));
+    }
+
+    /// Goes on with the oldest question.
+    fn answer_scans(&mut self) {
+        let Some((mut scan, answer)) = self.scans.pop_front() else {
+            return;
+        };
+        if answer.is_closed() {
+            return;
+        }
+        if self.rib.scan(&mut scan, SCAN) {
+            let _ = answer.send(scan.into_routes());
+        } else {
+            self.scans.push_front((scan, answer));
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // The daemon is going down when nobody listens.
+        let _ = self.events.send(event);
+    }
+}
+
+impl Outbox {
+    /// Sends as much as there is room for.
+    fn flush(&mut self) {
+        while let Some(next) = self.queue.pop_front() {
+            match self.channel.try_send(next) {
+                Ok(()) => (),
+                Err(TrySendError::Full(next)) => {
+                    self.queue.push_front(next);
+                    self.is_full = true;
+                    return;
+                }
+                // The session is ending; `Down` follows.
+                Err(TrySendError::Closed(_)) => self.queue.clear(),
+            }
+        }
+        self.is_full = false;
+    }
+}

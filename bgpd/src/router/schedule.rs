@@ -1,0 +1,124 @@
+//! What waits for a time: the end of a peer's initial routes, of its stale
+//! ones, and of the daemon's start.
+
+use std::time::{Duration, Instant};
+
+use bgp_core::peer::{DownReason, StopReason};
+use bgp_core::{Family, config};
+
+/// A peer that sends no End-of-RIB has sent what matters by then.
+pub(super) const INITIAL_ROUTES: Duration = Duration::from_secs(3);
+/// Stale routes outlive their session's return by this much at most.
+pub(super) const STALE: Duration = Duration::from_secs(30);
+/// Peers that aren't up by then don't delay the sweep of an earlier run's
+/// routes.
+pub(super) const START: Duration = Duration::from_secs(60);
+
+/// Where a peer's session is between Established and its initial routes.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Families whose End-of-RIB has not come; empty once it doesn't matter.
+    awaited: Vec<Family>,
+    initial_routes_at: Option<Instant>,
+    pub(super) sweep_at: Option<Instant>,
+    /// The initial routes are in, but not yet with the FIB.
+    pub(super) is_loaded: bool,
+    /// They were in once, in whatever session.
+    pub(super) has_loaded: bool,
+}
+
+impl Progress {
+    pub(super) fn established(&mut self, families: &[Family], now: Instant) {
+        self.awaited = families.to_vec();
+        self.initial_routes_at = Some(now + INITIAL_ROUTES);
+        self.sweep_at = Some(now + STALE);
+        self.is_loaded = false;
+    }
+
+    pub(super) fn down(&mut self, sweep_at: Option<Instant>) {
+        *self = Self {
+            sweep_at,
+            has_loaded: self.has_loaded,
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn end_of_rib(&mut self, family: Family, now: Instant) {
+        self.awaited.retain(|awaited| *awaited != family);
+        if self.awaited.is_empty() && self.initial_routes_at.is_some() {
+            self.initial_routes_at = Some(now);
+        }
+    }
+
+    /// Whether the initial routes are in, once.
+    pub(super) fn take_initial_routes(&mut self, now: Instant) -> bool {
+        let is_in = self.initial_routes_at.is_some_and(|at| at <= now);
+        if is_in {
+            self.awaited.clear();
+            self.initial_routes_at = None;
+            (self.is_loaded, self.has_loaded) = (true, true);
+        }
+        is_in
+    }
+
+    /// Whether stale routes have to go, once.
+    pub(super) fn take_sweep(&mut self, now: Instant) -> bool {
+        let is_due = self.sweep_at.is_some_and(|at| at <= now);
+        if is_due {
+            self.sweep_at = None;
+        }
+        is_due
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.initial_routes_at
+            .into_iter()
+            .chain(self.sweep_at)
+            .min()
+    }
+}
+
+/// What becomes of the routes of a session that has ended, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Withdraw,
+    /// While nothing fresher is there: the backup carries them.
+    Keep,
+    KeepFor(Duration),
+}
+
+impl Fate {
+    pub(super) fn of(
+        peer: &config::Peer,
+        restart_time: Option<Duration>,
+        reason: &DownReason,
+    ) -> Self {
+        match reason {
+            DownReason::Stopped(
+                StopReason::PeerDeconfigured | StopReason::MaximumPrefixes { .. },
+            ) => {
+                return Self::Withdraw;
+            }
+            DownReason::Stopped(
+                StopReason::AdministrativeShutdown(_)
+                | StopReason::AdministrativeReset(_)
+                | StopReason::ConfigurationChange
+                | StopReason::InternalError(_),
+            )
+            | DownReason::NotificationReceived(_)
+            | DownReason::NotificationSent(_)
+            | DownReason::ConnectionClosed(_)
+            | DownReason::ConnectFailed(_)
+            | DownReason::LinkDown(_) => (),
+        }
+        if peer.backup.is_some() {
+            return Self::Keep;
+        }
+        // RFC 4724 §4.2: only a session that ended without a NOTIFICATION.
+        let is_restart = matches!(reason, DownReason::ConnectionClosed(_));
+        match restart_time.filter(|_| is_restart && peer.graceful_restart.is_some()) {
+            Some(time) if !time.is_zero() => Self::KeepFor(time),
+            _ => Self::Withdraw,
+        }
+    }
+}
