@@ -183,16 +183,13 @@ impl Simulator {
 
     pub(super) fn peer_json(&self, vif: &Vif, peer: &BgpPeer) -> Value {
         let connection = self.connections.iter().find(|c| c.id == vif.connection);
-        let state = match peer.phase {
-            PeerPhase::Deleting { .. } => "deleting",
-            PeerPhase::Pending { .. } => "pending",
-            PeerPhase::Available => match self.vif_state(vif) {
-                "verifying" => "verifying",
-                "confirming" | "pending" => "pending",
-                "deleting" => "deleting",
-                "deleted" => "deleted",
-                _ => "available",
-            },
+        // A peer is never further than its VIF.
+        let state = match (self.vif_state(vif), peer.phase) {
+            ("verifying", _) => "verifying",
+            ("deleted", _) => "deleted",
+            ("deleting", _) | (_, PeerPhase::Deleting { .. }) => "deleting",
+            ("confirming" | "pending", _) | (_, PeerPhase::Pending { .. }) => "pending",
+            (_, PeerPhase::Available) => "available",
         };
         json!({
             "bgpPeerId": peer.id,

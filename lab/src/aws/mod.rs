@@ -1,7 +1,7 @@
 //! The simulated AWS Direct Connect: its API over HTTP and, behind each virtual
 //! interface, a router in AWS's role.
 //!
-//! A request's way: `http` (and `cbor`) → `sigv4` (who calls) → `simulator`
+//! A request's way: `http` → `sigv4` (who calls) → `simulator`
 //! (shape checked by `model`, then `operation` → the module named after what it
 //! works on) → the answer, checked by `model` again. The router's way: the
 //! simulator's intents → `service` → `router` (the seam) → `bgpd_router`, and
@@ -9,7 +9,6 @@
 
 pub mod association;
 pub mod bgp_peer;
-pub mod cbor;
 pub mod connection;
 pub mod error;
 pub mod failover_test;
@@ -43,7 +42,7 @@ use simulator::{Delays, Simulator};
 
 /// Run the simulated AWS Direct Connect API.
 ///
-/// It speaks AWS JSON 1.1 (and Smithy RPC v2 CBOR) over plain HTTP, in Region
+/// It speaks AWS JSON 1.1 over plain HTTP, in Region
 /// eu-central-1 unless --state says otherwise, and checks signatures against
 /// these credentials, which open nothing else:
 ///

@@ -128,30 +128,6 @@ impl Model {
             violations => Err(violations.join("; ")),
         }
     }
-
-    /// Whether the value at this path of an operation's answer is a point in
-    /// time, which CBOR tags and JSON writes as a plain number.
-    pub fn is_timestamp(&self, operation: &str, path: &[&str]) -> bool {
-        let Some(output) = self
-            .operations
-            .get(operation)
-            .and_then(|o| o.output.as_ref())
-        else {
-            return false;
-        };
-        let mut name = &output.shape;
-        for step in path {
-            name = match self.shapes.get(name) {
-                Some(Shape::Structure { members, .. }) => match members.get(*step) {
-                    Some(member) => &member.shape,
-                    None => return false,
-                },
-                Some(Shape::List { member, .. }) => &member.shape,
-                _ => return false,
-            };
-        }
-        matches!(self.shapes.get(name), Some(Shape::Timestamp))
-    }
 }
 
 struct Check<'a> {
@@ -382,12 +358,5 @@ mod tests {
             .check_output("DeleteVirtualInterface", &answer)
             .unwrap_err();
         assert_eq!(wrong, "virtualInterfaceName is not in the model");
-    }
-
-    #[test]
-    fn points_in_time_are_known_by_their_path() {
-        let path = ["virtualInterfaceTest", "startTime"];
-        assert!(MODEL.is_timestamp("StartBgpFailoverTest", &path));
-        assert!(!MODEL.is_timestamp("StartBgpFailoverTest", &["virtualInterfaceTest", "testId"]));
     }
 }
