@@ -1,1 +1,165 @@
-//! control
+//! HTTP and JSON over a Unix socket (what is said there: `bgp_core::api`), and
+//! metrics over TCP. Handlers ask the daemon's task for a snapshot, and the
+//! router for routes; they own nothing.
+
+mod metrics;
+mod socket;
+
+use std::net::IpAddr;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bgp_core::api::{ApiError, Events, EventsQuery, Reloaded, RoutesQuery};
+use ipnet::IpNet;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::daemon::Snapshot;
+use crate::router;
+
+pub use metrics::{Measures, MetricsServer};
+pub use socket::{Server, Socket, is_answered};
+
+/// What only the daemon's task can answer.
+pub enum Request {
+    Snapshot(oneshot::Sender<Snapshot>),
+    Events(EventsQuery, oneshot::Sender<Events>),
+    Reload(oneshot::Sender<Result<Reloaded, String>>),
+}
+
+/// Serves until [`Server::stop`].
+pub fn serve(
+    socket: Socket,
+    daemon: mpsc::Sender<Request>,
+    router: mpsc::Sender<router::Command>,
+) -> Server {
+    let read_only = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/routes", get(routes))
+        .route("/v1/routes/{*prefix}", get(route))
+        .route("/v1/events", get(events));
+    let mutating = Router::new().route("/v1/reload", post(reload));
+    let app = read_only
+        .merge(mutating)
+        .fallback(unknown)
+        .with_state(Askable { daemon, router });
+    socket.serve(app)
+}
+
+/// Who can be asked.
+#[derive(Clone)]
+struct Askable {
+    daemon: mpsc::Sender<Request>,
+    router: mpsc::Sender<router::Command>,
+}
+
+/// An answer that is no success.
+struct Failure(StatusCode, String);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.0, Json(ApiError { error: self.1 })).into_response()
+    }
+}
+
+impl Askable {
+    async fn daemon<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, Failure> {
+        ask(&self.daemon, request)
+            .await
+            .ok_or_else(|| stopping("bgpd"))
+    }
+
+    async fn router<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> router::Command,
+    ) -> Result<T, Failure> {
+        ask(&self.router, command)
+            .await
+            .ok_or_else(|| stopping("the router"))
+    }
+}
+
+/// Sends a question and waits for its answer; `None`: nobody is there.
+pub(crate) async fn ask<Q, T>(
+    whom: &mpsc::Sender<Q>,
+    question: impl FnOnce(oneshot::Sender<T>) -> Q,
+) -> Option<T> {
+    let (answer, received) = oneshot::channel();
+    whom.send(question(answer)).await.ok()?;
+    received.await.ok()
+}
+
+fn stopping(who: &str) -> Failure {
+    Failure(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("{who} is stopping"),
+    )
+}
+
+async fn status(State(askable): State<Askable>) -> Result<Response, Failure> {
+    let snapshot = askable.daemon(Request::Snapshot).await?;
+    Ok(Json(snapshot.complete().await).into_response())
+}
+
+async fn routes(
+    State(askable): State<Askable>,
+    query: Result<Query<RoutesQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Failure> {
+    let Query(query) =
+        query.map_err(|error| Failure(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let routes = askable
+        .router(|answer| router::Command::Routes { query, answer })
+        .await?;
+    Ok(Json(routes).into_response())
+}
+
+async fn route(
+    State(askable): State<Askable>,
+    Path(text): Path<String>,
+) -> Result<Response, Failure> {
+    let prefix = text
+        .parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let prefix = prefix.map_err(|_| {
+        Failure(
+            StatusCode::BAD_REQUEST,
+            format!("{text:?} is neither a prefix nor an address"),
+        )
+    })?;
+    let route = askable
+        .router(|answer| router::Command::Route { prefix, answer })
+        .await?;
+    let route =
+        route.ok_or_else(|| Failure(StatusCode::NOT_FOUND, format!("no route for {prefix}")))?;
+    Ok(Json(route).into_response())
+}
+
+async fn events(
+    State(askable): State<Askable>,
+    Query(query): Query<EventsQuery>,
+) -> Result<Response, Failure> {
+    let events = askable
+        .daemon(|answer| Request::Events(query, answer))
+        .await?;
+    Ok(Json(events).into_response())
+}
+
+async fn reload(State(askable): State<Askable>) -> Result<Response, Failure> {
+    let reloaded = askable.daemon(Request::Reload).await?;
+    let reloaded = reloaded.map_err(|why| Failure(StatusCode::UNPROCESSABLE_ENTITY, why))?;
+    Ok(Json(reloaded).into_response())
+}
+
+async fn unknown() -> Failure {
+    let known = "GET /v1/status, /v1/routes, /v1/routes/PREFIX, /v1/events; POST /v1/reload";
+    Failure(
+        StatusCode::NOT_FOUND,
+        format!("no such thing; there are: {known}"),
+    )
+}

@@ -1,0 +1,333 @@
+//! Prometheus over HTTP. All but the swaps' durations is read from a snapshot
+//! at each scrape, so no counter is kept twice.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bgp_core::api::{PeerStatus, Status};
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::{Request, ask};
+
+/// What can't be read from a snapshot.
+#[derive(Clone)]
+pub struct Measures {
+    swaps: Histogram,
+}
+
+impl Default for Measures {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Measures {
+    pub fn new() -> Self {
+        let buckets = vec![
+            0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.1, 1.0,
+        ];
+        let options = HistogramOpts::new(
+            "bgpd_swap_duration_seconds",
+            "Time from an event to the kernel's answer when traffic is moved to another path",
+        )
+        .buckets(buckets);
+        Self {
+            swaps: Histogram::with_opts(options).expect("invariant: name and buckets are valid"),
+        }
+    }
+
+    pub fn observe_swap(&self, took: Duration) {
+        self.swaps.observe(took.as_secs_f64());
+    }
+}
+
+/// Serves `/metrics` until dropped.
+pub struct MetricsServer {
+    task: AbortHandle,
+}
+
+impl Drop for MetricsServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl MetricsServer {
+    pub async fn start(address: SocketAddr, daemon: mpsc::Sender<Request>) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("can't serve metrics on {address} (`metrics`)"))?;
+        let app = Router::new()
+            .route("/metrics", get(scrape))
+            .with_state(daemon);
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).await {
+                tracing::error!("metrics fail: {error}");
+            }
+        });
+        Ok(Self {
+            task: task.abort_handle(),
+        })
+    }
+}
+
+async fn scrape(State(daemon): State<mpsc::Sender<Request>>) -> Response {
+    let Some(snapshot) = ask(&daemon, Request::Snapshot).await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let measures = snapshot.measures.clone();
+    match render(&snapshot.complete().await, &measures) {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+fn render(status: &Status, measures: &Measures) -> prometheus::Result<String> {
+    let registry = Registry::new();
+    registry.register(Box::new(measures.swaps.clone()))?;
+    registry.register(Box::new(
+        prometheus::process_collector::ProcessCollector::for_self(),
+    ))?;
+    process(status, &registry)?;
+    peers(status, &registry)?;
+    paths(status, &registry)?;
+    kernel(status, &registry)?;
+    TextEncoder::new().encode_to_string(&registry.gather())
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn process(status: &Status, registry: &Registry) -> prometheus::Result<()> {
+    let info = register(
+        registry,
+        IntGaugeVec::new(
+            Opts::new("bgpd_info", "Always 1"),
+            &["version", "router_id", "asn"],
+        )?,
+    )?;
+    info.with_label_values(&[
+        &status.version,
+        &status.router_id.to_string(),
+        &status.asn.to_string(),
+    ])
+    .set(1);
+    register(
+        registry,
+        Gauge::new("bgpd_uptime_seconds", "Time since start")?,
+    )?
+    .set(status.uptime);
+    register(
+        registry,
+        IntGauge::new(
+            "bgpd_problems",
+            "Things that are wrong, as the status lists them",
+        )?,
+    )?
+    .set(status.problems.len() as i64);
+    let vif = register(
+        registry,
+        IntGaugeVec::new(
+            Opts::new("bgpd_vif_ready", "The VIF's interface is as configured"),
+            &["vif"],
+        )?,
+    )?;
+    for one in &status.vifs {
+        vif.with_label_values(&[&one.name])
+            .set(i64::from(one.error.is_none()));
+    }
+    Ok(())
+}
+
+fn peers(status: &Status, registry: &Registry) -> prometheus::Result<()> {
+    let gauge = |name, help| {
+        register(
+            registry,
+            IntGaugeVec::new(Opts::new(name, help), &["peer"])?,
+        )
+    };
+    let counter = |name, help| {
+        register(
+            registry,
+            IntCounterVec::new(Opts::new(name, help), &["peer"])?,
+        )
+    };
+    let up = gauge("bgpd_session_up", "The session is Established")?;
+    let state_seconds = register(
+        registry,
+        GaugeVec::new(
+            Opts::new("bgpd_session_state_seconds", "Time in the present state"),
+            &["peer", "state"],
+        )?,
+    )?;
+    let flaps = counter(
+        "bgpd_session_flaps_total",
+        "Times that the session went down",
+    )?;
+    let received = counter(
+        "bgpd_updates_received_total",
+        "UPDATE messages from the peer",
+    )?;
+    let sent = counter("bgpd_updates_sent_total", "UPDATE messages to the peer")?;
+    let malformed = counter(
+        "bgpd_updates_malformed_total",
+        "UPDATE messages with errors (RFC 7606)",
+    )?;
+    let prefixes = register(
+        registry,
+        IntGaugeVec::new(
+            Opts::new("bgpd_prefixes", "Prefixes by what became of them"),
+            &["peer", "kind"],
+        )?,
+    )?;
+    for peer in &status.peers {
+        let name = peer.name.as_str();
+        up.with_label_values(&[name])
+            .set(i64::from(peer.state == "Established"));
+        state_seconds
+            .with_label_values(&[name, &peer.state])
+            .set(peer.since);
+        flaps.with_label_values(&[name]).inc_by(peer.flaps);
+        received
+            .with_label_values(&[name])
+            .inc_by(peer.messages.updates_received);
+        sent.with_label_values(&[name])
+            .inc_by(peer.messages.updates_sent);
+        malformed
+            .with_label_values(&[name])
+            .inc_by(peer.messages.updates_malformed);
+        for (kind, count) in kinds(peer) {
+            prefixes
+                .with_label_values(&[name, kind])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+    Ok(())
+}
+
+fn kinds(peer: &PeerStatus) -> [(&'static str, u64); 5] {
+    let counts = &peer.prefixes;
+    [
+        ("received", counts.received),
+        ("accepted", counts.accepted),
+        ("best", counts.best),
+        ("advertised", counts.advertised),
+        ("stale", counts.stale),
+    ]
+}
+
+fn paths(status: &Status, registry: &Registry) -> prometheus::Result<()> {
+    let up = register(
+        registry,
+        IntGaugeVec::new(
+            Opts::new("bgpd_path_up", "Traffic can leave by this path"),
+            &["path"],
+        )?,
+    )?;
+    let carries = register(
+        registry,
+        IntGaugeVec::new(
+            Opts::new(
+                "bgpd_path_prefixes",
+                "Prefixes whose traffic leaves by this path now",
+            ),
+            &["path"],
+        )?,
+    )?;
+    let rtt = register(
+        registry,
+        GaugeVec::new(
+            Opts::new(
+                "bgpd_path_rtt_seconds",
+                "Round trip of the last answered probe",
+            ),
+            &["path"],
+        )?,
+    )?;
+    let sent = register(
+        registry,
+        IntCounterVec::new(
+            Opts::new("bgpd_path_probes_sent_total", "Probes sent"),
+            &["path"],
+        )?,
+    )?;
+    let lost = register(
+        registry,
+        IntGaugeVec::new(
+            Opts::new("bgpd_path_probes_lost", "Probes lost of the last 100"),
+            &["path"],
+        )?,
+    )?;
+    for path in &status.paths {
+        let name = path.name.as_str();
+        up.with_label_values(&[name]).set(i64::from(path.up));
+        carries
+            .with_label_values(&[name])
+            .set(i64::try_from(path.carries).unwrap_or(i64::MAX));
+        let Some(probe) = &path.probe else { continue };
+        sent.with_label_values(&[name]).inc_by(probe.sent);
+        lost.with_label_values(&[name])
+            .set(i64::try_from(probe.lost).unwrap_or(i64::MAX));
+        if let Some(micros) = probe.rtt_last {
+            rtt.with_label_values(&[name])
+                .set(Duration::from_micros(micros).as_secs_f64());
+        }
+    }
+    Ok(())
+}
+
+fn kernel(status: &Status, registry: &Registry) -> prometheus::Result<()> {
+    let gauge = |name: &str, help: &str, value: u64| -> prometheus::Result<()> {
+        register(registry, IntGauge::new(name, help)?)?
+            .set(i64::try_from(value).unwrap_or(i64::MAX));
+        Ok(())
+    };
+    let kernel = &status.kernel;
+    gauge(
+        "bgpd_kernel_routes",
+        "Routes of ours in the kernel",
+        kernel.routes,
+    )?;
+    gauge(
+        "bgpd_kernel_nexthops",
+        "Nexthop objects of ours in the kernel",
+        kernel.nexthops,
+    )?;
+    gauge(
+        "bgpd_kernel_nexthop_groups",
+        "Nexthop groups of ours in the kernel",
+        kernel.groups,
+    )?;
+    gauge(
+        "bgpd_kernel_fast_swap",
+        "net.ipv4.nexthop_compat_mode is 0",
+        u64::from(kernel.fast_swap),
+    )?;
+    register(
+        registry,
+        IntCounter::new(
+            "bgpd_kernel_errors_total",
+            "Requests that the kernel refused",
+        )?,
+    )?
+    .inc_by(kernel.errors);
+    Ok(())
+}

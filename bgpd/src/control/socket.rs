@@ -1,0 +1,102 @@
+//! The control socket: mode 0660, and only one daemon's.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use axum::Router;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+/// Bound, not served yet: the first thing a daemon does, so that a second one
+/// stops before it touches anything.
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// Answers until it is stopped.
+pub struct Server {
+    task: JoinHandle<()>,
+    path: PathBuf,
+}
+
+/// Whether a daemon answers at this socket.
+pub async fn is_answered(path: &Path) -> bool {
+    UnixStream::connect(path).await.is_ok()
+}
+
+impl Socket {
+    /// Replaces a socket that a daemon has left behind; refuses a live one.
+    pub async fn bind(path: &Path) -> anyhow::Result<Self> {
+        if is_answered(path).await {
+            bail!(
+                "another bgpd is running: it answers at {}; stop it, or set another `control`",
+                path.display()
+            );
+        }
+        remove_stale(path)?;
+        let folder = path.parent().context("`control` is no path of a file")?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("can't make {} for the control socket", folder.display()))?;
+        let listener = bind_restricted(path)
+            .with_context(|| format!("can't make the control socket {}", path.display()))?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(super) fn serve(self, app: Router) -> Server {
+        let Self { listener, path } = self;
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).await {
+                tracing::error!("the control socket fails: {error}");
+            }
+        });
+        Server { task, path }
+    }
+}
+
+impl Server {
+    pub async fn stop(self) {
+        self.task.abort();
+        // The abort is the outcome that was asked for.
+        let _ = self.task.await;
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!("{} stays: {error}", self.path.display());
+        }
+    }
+}
+
+/// Binds next to the path and moves it there once its mode is right: at no time
+/// can others connect, and the process's umask stays.
+fn bind_restricted(path: &Path) -> io::Result<UnixListener> {
+    let mut early = path.as_os_str().to_owned();
+    early.push(".new");
+    let early = PathBuf::from(early);
+    match fs::remove_file(&early) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&early)?;
+    fs::set_permissions(&early, fs::Permissions::from_mode(0o660))?;
+    fs::rename(&early, path)?;
+    Ok(listener)
+}
+
+/// Only ever removes a socket.
+fn remove_stale(path: &Path) -> anyhow::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => fs::remove_file(path)
+            .with_context(|| format!("can't replace the stale socket {}", path.display())),
+        Ok(_) => bail!(
+            "{} exists and is no socket; set another `control`",
+            path.display()
+        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("can't look at {}", path.display())),
+    }
+}

@@ -1,0 +1,84 @@
+//! `bgpd clean FILE`: takes away what bgpd has made on this machine.
+
+use anyhow::{Context, bail};
+use bgp_core::config::{Config, OnShutdown};
+use tokio::sync::mpsc;
+
+use crate::{control, fastpath, fib, interface, router};
+
+/// Whether to only say what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clean {
+    List,
+    Remove,
+}
+
+/// Lists, and removes if asked, routes and nexthops with our protocol's mark
+/// and interfaces with our alias. Refused while a daemon runs.
+pub async fn clean(config: &Config, what: Clean) -> anyhow::Result<Vec<String>> {
+    if control::is_answered(&config.daemon.control).await {
+        bail!(
+            "a bgpd is running ({} answers); stop it first",
+            config.daemon.control.display()
+        );
+    }
+    let interfaces = interface::made().await.context("can't list interfaces")?;
+    let mut lines = remove_routes(config, what).await?;
+    for name in &interfaces {
+        lines.push(format!("interface {name}"));
+        if what == Clean::Remove {
+            interface::remove_vif(name)
+                .await
+                .with_context(|| format!("can't remove interface {name}"))?;
+        }
+    }
+    match (lines.is_empty(), what) {
+        (true, _) => lines.push("nothing of bgpd's is here".to_owned()),
+        (false, Clean::List) => {
+            lines.push("nothing was removed; add --yes to remove all of this".to_owned())
+        }
+        (false, Clean::Remove) => lines.push("removed".to_owned()),
+    }
+    Ok(lines)
+}
+
+async fn remove_routes(config: &Config, what: Clean) -> anyhow::Result<Vec<String>> {
+    let kernel = config.daemon.kernel.clone();
+    let (events, _unheard) = mpsc::unbounded_channel();
+    let (router, _inbox) = router::channel();
+    let fastpath = fastpath::spawn(&kernel, events).context("can't list nexthops")?;
+    let fib = fib::spawn(kernel.clone(), fastpath.clone(), router).context("can't list routes")?;
+    let removed = tokio::task::spawn_blocking(move || {
+        // Its answer comes after the first look at the kernel.
+        let _ = fib.carried();
+        let status = fib.status();
+        fib.shutdown(match what {
+            Clean::List => OnShutdown::Keep,
+            Clean::Remove => OnShutdown::Remove,
+        });
+        let gone = if what == Clean::Remove {
+            fastpath.remove_all().map(|_| ())
+        } else {
+            Ok(())
+        };
+        gone.map(|()| status)
+    });
+    let status = removed
+        .await
+        .context("the routes' thread failed")?
+        .context("can't remove nexthops")?;
+    let mut lines = Vec::new();
+    if status.routes > 0 {
+        lines.push(format!(
+            "{} routes with protocol {} in table {}",
+            status.routes, kernel.protocol, kernel.table
+        ));
+    }
+    if status.nexthops + status.groups > 0 {
+        lines.push(format!(
+            "{} nexthops and {} nexthop groups with protocol {}",
+            status.nexthops, status.groups, kernel.protocol
+        ));
+    }
+    Ok(lines)
+}

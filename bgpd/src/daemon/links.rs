@@ -1,0 +1,259 @@
+//! The interfaces of VIFs, and which link each path leaves by. What is missing
+//! is looked for again at every tick.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bgp_core::config::{Config, Peer, StaticPath, Ttl, Vif};
+use bgp_core::{Family, PathId};
+
+use super::Daemon;
+use crate::fastpath::PathLink;
+use crate::interface::{self, Made};
+use crate::probe::Target;
+use crate::session::Command;
+
+/// Whether a VIF's interface is as configured.
+#[derive(Clone, Debug)]
+pub(super) enum VifState {
+    Made(Made),
+    /// With what to do.
+    Failed(String),
+}
+
+/// The link of each path, as the fast path knows it.
+#[derive(Default)]
+pub(super) struct Links {
+    of: HashMap<PathId, PathLink>,
+}
+
+impl Links {
+    pub(super) fn forget(&mut self, path: PathId) {
+        self.of.remove(&path);
+    }
+}
+
+impl Daemon {
+    /// Makes the interfaces that are missing; one that can't be made keeps only
+    /// its own sessions waiting.
+    pub(super) async fn ensure_vifs(&mut self) {
+        let config = self.config.clone();
+        for vif in &config.vifs {
+            let ready = match self.vifs.get(&vif.name) {
+                Some(VifState::Made(made)) => is_there(vif, made),
+                Some(VifState::Failed(_)) | None => false,
+            };
+            if !ready {
+                self.ensure_vif(vif).await;
+            }
+        }
+    }
+
+    pub(super) async fn ensure_vif(&mut self, vif: &Vif) {
+        let before = self.vifs.get(&vif.name).cloned();
+        let state = match interface::ensure_vif(vif).await {
+            Ok(made) => VifState::Made(made),
+            Err(error) => VifState::Failed(error.to_string()),
+        };
+        match (&before, &state) {
+            (Some(VifState::Failed(old)), VifState::Failed(new)) if old == new => {}
+            (_, VifState::Failed(error)) => {
+                self.journal
+                    .error(&vif.name, format!("interface not ready: {error}"));
+                self.tell_sessions_of(vif, || Command::LinkDown("the VLAN interface is gone"));
+            }
+            (_, VifState::Made(made)) => {
+                let how = if made.created { "made" } else { "taken over" };
+                self.journal.info(
+                    &vif.name,
+                    format!(
+                        "interface {:?} {how}, VLAN {} on {:?}",
+                        vif.interface, vif.vlan, vif.parent
+                    ),
+                );
+                self.tell_sessions_of(vif, || Command::LinkUp);
+            }
+        }
+        self.vifs.insert(vif.name.clone(), state);
+    }
+
+    fn tell_sessions_of(&self, vif: &Vif, command: impl Fn() -> Command) {
+        for session in &vif.sessions {
+            self.tell(&session.name, command());
+        }
+    }
+
+    /// Tells the fast path of links that are new, moved or gone.
+    pub(super) async fn refresh_links(&mut self) {
+        let Some(fastpath) = self.parts.fastpath.clone() else {
+            return;
+        };
+        let config = self.config.clone();
+        let mut wanted: Vec<(Arc<str>, Option<PathLink>, Ends)> = Vec::new();
+        for peer in config.all_peers() {
+            wanted.push((
+                peer.name.clone(),
+                self.link_of_peer(&config, peer).await,
+                Ends::Session,
+            ));
+        }
+        for path in &config.paths {
+            wanted.push((path.name.clone(), link_of_path(path).await, Ends::Static));
+        }
+        for (name, link, ends) in wanted {
+            let id = self.ids.assign(&name);
+            if self.links.of.get(&id) == link.as_ref() {
+                continue;
+            }
+            fastpath.set_link(id, link.clone());
+            match (link, ends) {
+                (Some(link), Ends::Static) => {
+                    self.links.of.insert(id, link);
+                    fastpath.path_up(id);
+                }
+                (Some(link), Ends::Session) => {
+                    self.links.of.insert(id, link);
+                }
+                (None, _) => {
+                    self.links.of.remove(&id);
+                }
+            }
+        }
+    }
+
+    async fn link_of_peer(&self, config: &Config, peer: &Peer) -> Option<PathLink> {
+        let backup =
+            backup_of(config, peer).and_then(|(name, gateway)| Some((self.ids.of(name)?, gateway)));
+        if let Some(vif) = &peer.vif {
+            let VifState::Made(made) = self.vifs.get(vif)? else {
+                return None;
+            };
+            return Some(PathLink {
+                ifindex: made.ifindex,
+                carrier_ifindex: made.parent_ifindex,
+                backup,
+            });
+        }
+        let ifindex = match &peer.interface {
+            Some(interface) => interface::lookup(interface).await.ok()?,
+            None => self.link_toward(peer).await?,
+        };
+        Some(PathLink {
+            ifindex,
+            carrier_ifindex: ifindex,
+            backup,
+        })
+    }
+
+    /// The interface whose subnet the peer is in. Once known it stays while the
+    /// interface exists: with the link down the kernel would name another one.
+    async fn link_toward(&self, peer: &Peer) -> Option<u32> {
+        if matches!(peer.ttl, Ttl::Multihop(_)) {
+            return None;
+        }
+        let known = self
+            .ids
+            .of(&peer.name)
+            .and_then(|id| self.links.of.get(&id))
+            .map(|link| link.ifindex);
+        match known.filter(|ifindex| exists(*ifindex)) {
+            Some(ifindex) => Some(ifindex),
+            None => interface::toward(peer.remote).await.ok().flatten(),
+        }
+    }
+
+    /// Carrier is known here after the fast path has swapped.
+    pub(super) fn on_carrier(&mut self, ifindex: u32, up: bool) {
+        let affected =
+            |link: &&PathLink| link.carrier_ifindex == ifindex || link.ifindex == ifindex;
+        for session in self.sessions.values() {
+            if self.links.of.get(&session.path).filter(affected).is_none() {
+                continue;
+            }
+            session.tell(if up {
+                Command::LinkUp
+            } else {
+                Command::LinkDown("no carrier")
+            });
+        }
+        let name = interface_name(ifindex);
+        match up {
+            true => self.journal.info(&name, "carrier is back"),
+            false => self.journal.warn(
+                &name,
+                "no carrier: see the cable, the optics and the far end's port",
+            ),
+        }
+    }
+
+    pub(super) fn set_probes(&mut self) {
+        let config = self.config.clone();
+        let mut targets = Vec::new();
+        for path in &config.paths {
+            let id = self.ids.assign(&path.name);
+            for (address, interval) in path
+                .probe
+                .iter()
+                .flat_map(|probe| probe.icmp.iter().map(|icmp| (*icmp, probe.interval)))
+            {
+                targets.push(Target {
+                    path: id,
+                    interface: path.interface.clone(),
+                    address,
+                    interval,
+                });
+            }
+        }
+        self.parts.probe.set_targets(targets);
+    }
+}
+
+/// What a path's far end is.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// The session says when it is well.
+    Session,
+    /// Taken to be well.
+    Static,
+}
+
+async fn link_of_path(path: &StaticPath) -> Option<PathLink> {
+    let ifindex = interface::lookup(&path.interface).await.ok()?;
+    Some(PathLink {
+        ifindex,
+        carrier_ifindex: ifindex,
+        backup: None,
+    })
+}
+
+/// The backup's name and its gateway for the session's family.
+fn backup_of<'c>(config: &'c Config, peer: &Peer) -> Option<(&'c Arc<str>, IpAddr)> {
+    let name = peer.backup.as_deref()?;
+    if let Some(other) = config.all_peers().find(|other| &*other.name == name) {
+        return Some((&other.name, other.remote));
+    }
+    let path = config.paths.iter().find(|path| &*path.name == name)?;
+    let family = Family::of(peer.remote);
+    let gateway = path
+        .gateways
+        .iter()
+        .find(|gateway| Family::of(**gateway) == family)?;
+    Some((&path.name, *gateway))
+}
+
+fn is_there(vif: &Vif, made: &Made) -> bool {
+    nix::net::if_::if_nametoindex(vif.interface.as_str())
+        .is_ok_and(|ifindex| ifindex == made.ifindex)
+}
+
+fn exists(ifindex: u32) -> bool {
+    nix::net::if_::if_indextoname(ifindex).is_ok()
+}
+
+fn interface_name(ifindex: u32) -> String {
+    let name = nix::net::if_::if_indextoname(ifindex)
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    name.unwrap_or_else(|| format!("interface {ifindex}"))
+}

@@ -1,0 +1,371 @@
+//! Starts, reloads and stops everything else: one task that owns which sessions,
+//! VIFs and listeners there are.
+//!
+//! In: signals, connections from the listeners, what sessions, router and fast
+//! path tell, requests from [`crate::control`]. Out: commands to sessions,
+//! router and fast path.
+//!
+//! - `keys`, `check`: key files, and what `bgpd check` says;
+//! - `sessions`: starts, stops and supervises them;
+//! - `links`: VIFs' interfaces, and which link each path uses;
+//! - `reload`: what a new configuration changes (pure), `apply`: changing it;
+//! - `status`: what the control socket shows.
+
+mod apply;
+pub mod check;
+mod clean;
+mod ids;
+mod journal;
+mod keys;
+mod links;
+mod listeners;
+mod notify;
+mod reload;
+mod sessions;
+mod status;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bgp_core::config::Config;
+use bgp_core::peer::StopReason;
+use bgp_core::{Family, PathId};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use crate::control::{self, Request};
+use crate::transport::Connection;
+use crate::{fastpath, fib, probe, router, session};
+
+use ids::Ids;
+use journal::Journal;
+use links::{Links, VifState};
+use listeners::Listening;
+use sessions::{News, Session};
+
+pub use clean::{Clean, clean};
+pub use status::Snapshot;
+
+/// How often VIFs and links that are missing are looked for.
+const TICK: Duration = Duration::from_secs(2);
+/// How long sessions have to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(3);
+/// How long a peer that sent too many prefixes has to wait.
+const PREFIX_LIMIT_RETRY: Duration = Duration::from_secs(60);
+
+/// Runs until SIGTERM or SIGINT. `config` is what `file` says.
+pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
+    let socket = control::Socket::bind(&config.daemon.control).await?;
+    let (mut daemon, mut inputs) = Daemon::start(file, config).await?;
+    let server = control::serve(socket, daemon.requests.clone(), daemon.parts.router.clone());
+    let mut terminate = signal(SignalKind::terminate()).context("can't wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't wait for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("can't wait for SIGHUP")?;
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    notify::notify("READY=1");
+    let signal = loop {
+        tokio::select! {
+            // What moves traffic comes first.
+            biased;
+            Some(event) = inputs.fastpath.recv() => daemon.on_fastpath(event),
+            Some(news) = inputs.news.recv() => daemon.on_news(news).await,
+            Some(event) = inputs.router.recv() => daemon.on_router(event),
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = hangup.recv() => daemon.on_hangup().await,
+            Some(connection) = inputs.accepted.recv() => daemon.on_accepted(connection),
+            Some(request) = inputs.requests.recv() => daemon.on_request(request).await,
+            _ = tick.tick() => daemon.on_tick().await,
+        }
+    };
+    notify::notify("STOPPING=1");
+    daemon.stop(signal).await;
+    server.stop().await;
+    Ok(())
+}
+
+/// What the daemon's task listens to.
+struct Inputs {
+    accepted: mpsc::Receiver<Connection>,
+    news: mpsc::UnboundedReceiver<News>,
+    fastpath: mpsc::UnboundedReceiver<fastpath::Event>,
+    router: mpsc::UnboundedReceiver<router::Event>,
+    requests: mpsc::Receiver<Request>,
+}
+
+/// The threads and tasks that there is one of.
+struct Parts {
+    router: mpsc::Sender<router::Command>,
+    /// `None`: routes are not installed.
+    fastpath: Option<fastpath::Handle>,
+    fib: Option<fib::Handle>,
+    probe: probe::Handle,
+}
+
+struct Daemon {
+    file: PathBuf,
+    config: Arc<Config>,
+    started: Instant,
+    ids: Ids,
+    journal: Journal,
+    parts: Parts,
+    listeners: Vec<Listening>,
+    metrics: Option<control::MetricsServer>,
+    sessions: BTreeMap<Arc<str>, Session>,
+    vifs: BTreeMap<Arc<str>, VifState>,
+    links: Links,
+    /// Prefixes that `advertise_limit` keeps from a peer.
+    held_back: HashMap<(PathId, Family), usize>,
+    measures: control::Measures,
+    accepted: mpsc::Sender<Connection>,
+    news: mpsc::UnboundedSender<News>,
+    requests: mpsc::Sender<Request>,
+}
+
+impl Daemon {
+    async fn start(file: &Path, config: Config) -> anyhow::Result<(Self, Inputs)> {
+        let (accepted, accepted_inbox) = mpsc::channel(64);
+        let (news, news_inbox) = mpsc::unbounded_channel();
+        let (requests, requests_inbox) = mpsc::channel(64);
+        let (fastpath_events, fastpath_inbox) = mpsc::unbounded_channel();
+        let (router_events, router_inbox) = mpsc::unbounded_channel();
+        let parts = Parts::start(&config, fastpath_events, router_events)?;
+        let mut daemon = Self {
+            file: file.to_owned(),
+            config: Arc::new(config),
+            started: Instant::now(),
+            ids: Ids::default(),
+            journal: Journal::default(),
+            parts,
+            listeners: Vec::new(),
+            metrics: None,
+            sessions: BTreeMap::new(),
+            vifs: BTreeMap::new(),
+            links: Links::default(),
+            held_back: HashMap::new(),
+            measures: control::Measures::new(),
+            accepted,
+            news,
+            requests,
+        };
+        daemon.begin().await?;
+        let inputs = Inputs {
+            accepted: accepted_inbox,
+            news: news_inbox,
+            fastpath: fastpath_inbox,
+            router: router_inbox,
+            requests: requests_inbox,
+        };
+        Ok((daemon, inputs))
+    }
+
+    /// Brings up what the configuration asks for.
+    async fn begin(&mut self) -> anyhow::Result<()> {
+        let config = self.config.clone();
+        self.listeners = listeners::bind(&config.daemon.listen, &self.accepted)?;
+        if let Some(address) = config.daemon.metrics {
+            self.metrics =
+                Some(control::MetricsServer::start(address, self.requests.clone()).await?);
+        }
+        self.ensure_vifs().await;
+        for peer in config.all_peers() {
+            self.add_session(peer).await;
+        }
+        self.refresh_links().await;
+        self.set_probes();
+        self.start_waiting_sessions().await;
+        self.journal.info(
+            "bgpd",
+            format!(
+                "started with {}: {} sessions",
+                self.file.display(),
+                self.sessions.len()
+            ),
+        );
+        Ok(())
+    }
+
+    /// Says goodbye to every peer, and leaves or removes the routes. The fib
+    /// ends first: with `keep`, what the router withdraws from here on must not
+    /// reach the kernel. Where a session has a backup, its traffic moves there:
+    /// nobody watches the link from now on.
+    async fn stop(&mut self, signal: &str) {
+        self.journal.info("bgpd", format!("stopping: {signal}"));
+        if let Some(fib) = self.parts.fib.take() {
+            let routes = self.config.daemon.kernel.on_shutdown;
+            let done = tokio::task::spawn_blocking(move || fib.shutdown(routes));
+            if tokio::time::timeout(GOODBYE, done).await.is_err() {
+                tracing::warn!("the kernel's routes are not all done after {GOODBYE:?}");
+            }
+        }
+        let reason =
+            StopReason::AdministrativeShutdown(self.config.daemon.shutdown_message.clone());
+        let names: Vec<_> = self
+            .sessions
+            .keys()
+            .map(|name| (name.clone(), reason.clone()))
+            .collect();
+        self.stop_sessions(names).await;
+    }
+
+    fn on_fastpath(&mut self, event: fastpath::Event) {
+        match event {
+            fastpath::Event::Carrier { ifindex, up, .. } => self.on_carrier(ifindex, up),
+            fastpath::Event::Swapped {
+                path,
+                up,
+                reason,
+                groups,
+                stranded,
+                took,
+            } => {
+                let name = self.ids.name(path);
+                if groups > 0 {
+                    self.measures.observe_swap(took);
+                }
+                let moved = format!("{groups} groups moved in {took:?}");
+                match (up, stranded) {
+                    (true, _) => self.journal.info(&name, format!("path is up: {reason}; {moved}")),
+                    (false, 0) => self.journal.warn(&name, format!("path is down: {reason}; {moved}")),
+                    (false, _) => self.journal.error(
+                        &name,
+                        format!("path is down: {reason}; {moved}, {stranded} have no other path that is up"),
+                    ),
+                }
+            }
+        }
+    }
+
+    fn on_router(&mut self, event: router::Event) {
+        match event {
+            router::Event::PrefixLimit {
+                path,
+                family,
+                limit,
+            } => {
+                let name = self.ids.name(path);
+                let retry_after = PREFIX_LIMIT_RETRY;
+                self.journal.error(
+                    &name,
+                    format!("more than {limit} {family} prefixes (`prefix_limit`): session closed, next attempt in {retry_after:?}"),
+                );
+                self.tell(
+                    &name,
+                    session::Command::Stop(StopReason::MaximumPrefixes {
+                        family,
+                        limit,
+                        retry_after,
+                    }),
+                );
+            }
+            router::Event::InitialRoutes { path } => {
+                self.journal
+                    .info(&self.ids.name(path), "the peer's routes are in");
+            }
+            router::Event::HeldBack {
+                path,
+                family,
+                prefixes,
+            } => self.on_held_back(path, family, prefixes),
+        }
+    }
+
+    fn on_held_back(&mut self, path: PathId, family: Family, prefixes: usize) {
+        let name = self.ids.name(path);
+        if prefixes == 0 {
+            self.held_back.remove(&(path, family));
+            self.journal
+                .info(&name, format!("every {family} prefix is announced again"));
+        } else {
+            self.held_back.insert((path, family), prefixes);
+            self.journal.error(&name, held_back(family, prefixes));
+        }
+    }
+
+    fn on_accepted(&mut self, connection: Connection) {
+        let remote = connection.remote;
+        let session = self
+            .sessions
+            .values()
+            .find(|session| session.is_from(&remote));
+        match session {
+            Some(session) => session.tell(session::Command::Accepted(connection)),
+            None => tracing::debug!("connection from {remote} refused: no peer has this address"),
+        }
+    }
+
+    async fn on_hangup(&mut self) {
+        // Both outcomes are in the journal and the log.
+        let _ = self.reload().await;
+    }
+
+    async fn on_request(&mut self, request: Request) {
+        match request {
+            Request::Snapshot(answer) => {
+                let _ = answer.send(self.snapshot());
+            }
+            Request::Events(query, answer) => {
+                let _ = answer.send(self.journal.after(&query));
+            }
+            Request::Reload(answer) => {
+                let outcome = self.reload().await;
+                let _ = answer.send(outcome);
+            }
+        }
+    }
+
+    async fn on_tick(&mut self) {
+        self.ensure_vifs().await;
+        self.refresh_links().await;
+        self.start_waiting_sessions().await;
+    }
+}
+
+fn held_back(family: Family, prefixes: usize) -> String {
+    format!(
+        "{prefixes} {family} prefixes are not announced, because there are more than `advertise_limit`; summarize them, or raise the limit on both sides"
+    )
+}
+
+impl Parts {
+    fn start(
+        config: &Config,
+        fastpath_events: mpsc::UnboundedSender<fastpath::Event>,
+        router_events: mpsc::UnboundedSender<router::Event>,
+    ) -> anyhow::Result<Self> {
+        let (router, inbox) = router::channel();
+        let kernel = &config.daemon.kernel;
+        let (fastpath, fib) = if kernel.install {
+            let fastpath = fastpath::spawn(kernel, fastpath_events)
+                .context("can't manage nexthops in the kernel (bgpd needs CAP_NET_ADMIN)")?;
+            let fib = fib::spawn(kernel.clone(), fastpath.clone(), router.clone())
+                .context("can't manage routes in the kernel (bgpd needs CAP_NET_ADMIN)")?;
+            (Some(fastpath), Some(fib))
+        } else {
+            (None, None)
+        };
+        let settings = router::Settings {
+            asn: config.daemon.asn,
+            router_id: config.daemon.router_id,
+        };
+        router::spawn(
+            settings,
+            fib.clone(),
+            fastpath.clone(),
+            router_events,
+            inbox,
+        )
+        .context("can't start the router's thread")?;
+        Ok(Self {
+            router,
+            fastpath,
+            fib,
+            probe: probe::spawn(),
+        })
+    }
+}
