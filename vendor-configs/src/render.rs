@@ -120,10 +120,9 @@ pub fn render(link: &RouterLink, platform: Platform, keys: KeyText) -> Result<St
         vlan: link.vlan.id(),
         mtu: link.mtu,
         local_asn: link.local_asn.0,
-        community: link.preference.map(|preference| {
-            let c = preference.community().0;
-            format!("{}:{}", c >> 16, c & 0xffff)
-        }),
+        community: link
+            .preference
+            .map(|preference| preference.community().to_string()),
         local_preference: link.preference.map(Preference::local_preference),
         received_limit: received_limit(link.kind),
         hold_time: aws::HOLD_TIME.as_secs(),
