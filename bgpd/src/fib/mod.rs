@@ -1,6 +1,13 @@
 //! Makes the kernel's routes agree with the RIB: the only owner of routes in
 //! the kernel. A thread of its own, with an encoder for batches of netlink
 //! messages. Routes point at nexthop groups, which [`crate::fastpath`] owns.
+//!
+//! The kernel is never asked what it holds, but for three times: at the start,
+//! to adopt the routes of an earlier run; in the audit, every few minutes and
+//! after a refusal; and when another program deletes a route of ours.
+//!
+//! Ours are the routes of our table and protocol that point at a group in our
+//! range of ids; a route of someone else is never replaced nor deleted.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,8 +22,20 @@ use bgp_core::{PathId, config};
 use tokio::sync::mpsc;
 
 use crate::fastpath::{self, GroupId};
-use crate::netlink::{Mailbox, Postbox, Taken, mailbox};
+use crate::netlink::{Postbox, mailbox};
 use crate::router;
+
+mod audit;
+mod clean;
+mod deletions;
+mod kernel;
+mod picture;
+mod slots;
+mod worker;
+
+pub use audit::Differences;
+pub use clean::{LeftBehind, clean, left_behind};
+use worker::Worker;
 
 /// The way into the FIB's thread, which ends with [`Handle::shutdown`].
 #[derive(Clone, Debug)]
@@ -38,6 +57,9 @@ struct Shared {
 
 enum Command {
     Apply(Vec<FibChange>),
+    /// What was handed back can be handed over again.
+    Ready,
+    Audit(std_mpsc::SyncSender<Differences>),
     Converged,
     Carried(std_mpsc::SyncSender<Vec<(GroupId, u64)>>),
     Notice(fastpath::Notice),
@@ -52,25 +74,20 @@ pub fn spawn(
     router: mpsc::Sender<router::Command>,
 ) -> io::Result<Handle> {
     let (commands, inbox) = mailbox()?;
+    let shared = Arc::new(Shared::default());
+    let worker = Worker::open(&kernel, fastpath.clone(), router, inbox, shared.clone())?;
     let notices = commands.clone();
     fastpath.listen(move |notice| {
         notices.send(Command::Notice(notice));
     });
-    let _ = (kernel, router);
     std::thread::Builder::new()
         .name("fib".into())
-        .spawn(move || serve(inbox))?;
+        .spawn(move || worker.run())?;
     Ok(Handle {
         commands,
-        shared: Arc::default(),
+        shared,
         fastpath,
     })
-}
-
-fn serve(inbox: Mailbox<Command>) {
-    while !matches!(inbox.take(), Taken::Closed) {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
 }
 
 impl Handle {
@@ -78,6 +95,7 @@ impl Handle {
     /// back, and [`router::Command::FibReady`] follows once there is room.
     pub fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>> {
         if self.shared.queued.load(Ordering::Acquire) >= QUEUE {
+            self.commands.send(Command::Ready);
             return Err(changes);
         }
         self.shared
@@ -122,6 +140,14 @@ impl Handle {
             .into_iter()
             .map(|path| (path.path, sum(&path.carries)))
             .collect()
+    }
+
+    /// Compares the kernel's routes with what they should be, now instead of
+    /// within minutes, and repairs them. Waits for it.
+    pub fn audit(&self) -> Differences {
+        let (sender, receiver) = std_mpsc::sync_channel(1);
+        self.commands.send(Command::Audit(sender));
+        receiver.recv().unwrap_or_default()
     }
 
     /// Ends the thread, with what was handed over done. Returns when it has.

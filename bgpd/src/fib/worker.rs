@@ -1,0 +1,440 @@
+//! The thread: takes changes in batches, turns them into requests, and keeps
+//! the picture of what the kernel holds.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::time::{Duration, Instant};
+
+use bgp_core::config::OnShutdown;
+use bgp_core::rib::FibChange;
+use bgp_core::{Family, config};
+use ipnet::IpNet;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use tokio::sync::mpsc;
+
+use super::deletions::Deletions;
+use super::kernel::{Kernel, What};
+use super::picture::{Picture, SlotId};
+use super::slots::Slots;
+use super::{Command, Shared};
+use crate::fastpath::{self, Notice};
+use crate::netlink::route::{Place, Put};
+use crate::netlink::{Mailbox, Taken};
+use crate::router;
+
+pub(super) struct Worker {
+    pub(super) kernel: Kernel,
+    pub(super) picture: Picture,
+    pub(super) slots: Slots,
+    pub(super) shared: Arc<Shared>,
+    inbox: Mailbox<Command>,
+    deletions: Deletions,
+    fastpath: fastpath::Handle,
+    router: mpsc::Sender<router::Command>,
+    /// Routes of an earlier run with another priority.
+    strays: Vec<(IpNet, Place)>,
+    /// The router waits for [`router::Command::FibReady`].
+    ready_owed: bool,
+    converged: bool,
+    audit_at: Instant,
+    /// Grows while audits that were called for early don't help.
+    pub(super) audit_soon: Duration,
+    retry_at: Option<Instant>,
+}
+
+impl Worker {
+    pub(super) fn open(
+        kernel: &config::Kernel,
+        fastpath: fastpath::Handle,
+        router: mpsc::Sender<router::Command>,
+        inbox: Mailbox<Command>,
+        shared: Arc<Shared>,
+    ) -> io::Result<Self> {
+        let kernel = Kernel::open(kernel)?;
+        let protocol = kernel.place(Family::Ipv4).protocol;
+        let deletions = Deletions::listen(kernel.socket.port(), protocol)?;
+        Ok(Self {
+            kernel,
+            picture: Picture::default(),
+            slots: Slots::default(),
+            shared,
+            inbox,
+            deletions,
+            fastpath,
+            router,
+            strays: Vec::new(),
+            ready_owed: false,
+            converged: false,
+            audit_at: Instant::now() + AUDIT_EVERY,
+            audit_soon: AUDIT_SOON,
+            retry_at: None,
+        })
+    }
+
+    pub(super) fn run(mut self) {
+        if let Err(error) = self.adopt() {
+            tracing::error!(
+                "the kernel's routes can't be read, so none of an earlier run are kept in order: {error}"
+            );
+            self.shared.errors.fetch_add(1, Relaxed);
+        }
+        loop {
+            self.wait();
+            self.inbox.acknowledge();
+            if self.work().is_break() {
+                return;
+            }
+            self.restore_deleted();
+            let now = Instant::now();
+            if self.retry_at.take_if(|at| *at <= now).is_some() {
+                self.try_waiting();
+            }
+            if self.audit_at <= now {
+                self.audit_at = now + AUDIT_EVERY;
+                self.audit();
+            }
+            self.settle();
+        }
+    }
+
+    fn wait(&mut self) {
+        let now = Instant::now();
+        let mut until = self
+            .retry_at
+            .map_or(self.audit_at, |at| at.min(self.audit_at));
+        if self.ready_owed {
+            until = until.min(now + FULL_CHANNEL_WAIT);
+        }
+        let timeout = TimeSpec::from(until.saturating_duration_since(now));
+        let mut waiting = [
+            PollFd::new(self.inbox.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.deletions.as_fd(), PollFlags::POLLIN),
+        ];
+        // Interrupted or not: what is there is looked at.
+        let _ = ppoll(&mut waiting, Some(timeout), None);
+    }
+
+    /// Takes what is in the mailbox, changes together.
+    fn work(&mut self) -> std::ops::ControlFlow<()> {
+        let mut changes: Vec<Vec<FibChange>> = Vec::new();
+        let mut taken = 0;
+        loop {
+            let command = match self.inbox.take() {
+                Taken::Item(Command::Apply(batch)) => {
+                    self.shared.queued.fetch_sub(batch.len(), AcqRel);
+                    taken += batch.len();
+                    changes.push(batch);
+                    if taken >= ROUND {
+                        self.apply_all(&mut changes);
+                        taken = 0;
+                    }
+                    continue;
+                }
+                Taken::Item(command) => command,
+                Taken::Empty => {
+                    self.apply_all(&mut changes);
+                    return std::ops::ControlFlow::Continue(());
+                }
+                Taken::Closed => return std::ops::ControlFlow::Break(()),
+            };
+            self.apply_all(&mut changes);
+            match command {
+                Command::Apply(_) => unreachable!("taken above"),
+                Command::Ready => self.ready_owed = true,
+                Command::Converged => self.sweep(),
+                Command::Carried(answer) => drop(answer.send(self.slots.routes_by_group())),
+                Command::Audit(answer) => drop(answer.send(self.audit())),
+                Command::Notice(notice) => self.obey(&notice),
+                Command::Shutdown(routes, done) => {
+                    self.shut_down(routes);
+                    let _ = done.send(());
+                    return std::ops::ControlFlow::Break(());
+                }
+            }
+        }
+    }
+
+    /// Of several changes to one prefix only the last counts.
+    fn apply_all(&mut self, batches: &mut Vec<Vec<FibChange>>) {
+        match &batches[..] {
+            [] => return,
+            [only] => only.iter().for_each(|change| self.apply(change)),
+            several => {
+                let mut seen = HashSet::new();
+                let newest_first = several.iter().rev().flat_map(|batch| batch.iter().rev());
+                let last: Vec<&FibChange> = newest_first
+                    .filter(|change| seen.insert(change.prefix))
+                    .collect();
+                last.into_iter().rev().for_each(|change| self.apply(change));
+            }
+        }
+        batches.clear();
+        self.settle();
+    }
+
+    fn apply(&mut self, change: &FibChange) {
+        let prefix = change.prefix.trunc();
+        let slot = change.route.and_then(|route| {
+            let (slot, result) = self.slots.for_route(&route, || self.fastpath.group(route));
+            if let Err(error) = result {
+                tracing::warn!("{prefix} and others wait outside the kernel: {error}");
+                self.shared.errors.fetch_add(1, Relaxed);
+            }
+            slot
+        });
+        let before = match slot {
+            Some(slot) => self.picture.insert(&prefix, slot),
+            None => self.picture.remove(&prefix),
+        };
+        let was = before.and_then(|slot| self.slots.get(slot).in_kernel());
+        let wanted = slot.and_then(|slot| self.slots.get(slot).in_kernel());
+        if let Some(before) = before {
+            self.slots.get_mut(before).routes -= 1;
+        }
+        if let Some(slot) = slot {
+            self.slots.get_mut(slot).routes += 1;
+        }
+        match (was, wanted) {
+            (was, wanted) if was == wanted => {}
+            (Some(_), Some(group)) => self.kernel.put(&prefix, group, Put::Replace),
+            (None, Some(group)) => self.kernel.put(&prefix, group, Put::New),
+            (_, None) => self.kernel.delete(&prefix),
+        }
+    }
+
+    /// Ends a round: everything is sent, refusals are looked at, groups that no
+    /// route points at any more are given back.
+    fn settle(&mut self) {
+        self.kernel.flush();
+        self.judge_refusals();
+        for group in self.slots.collect() {
+            self.fastpath.release(group);
+        }
+        if !self.slots.waiting().is_empty() {
+            self.retry_at
+                .get_or_insert_with(|| Instant::now() + RETRY_EVERY);
+        }
+        self.shared
+            .routes
+            .store(self.slots.installed_routes(), Relaxed);
+        if self.ready_owed {
+            let sent = self.router.try_send(router::Command::FibReady);
+            self.ready_owed = matches!(sent, Err(mpsc::error::TrySendError::Full(_)));
+        }
+    }
+
+    /// A refusal means that the kernel holds something else than the picture
+    /// says: the next audit, which is due soon, sets it right.
+    fn judge_refusals(&mut self) {
+        let failures = std::mem::take(&mut self.kernel.failures);
+        let refused = std::mem::take(&mut self.kernel.refused);
+        let Some((request, refusal)) = refused.first() else {
+            if failures > 0 {
+                self.audit_early();
+            }
+            return;
+        };
+        self.shared
+            .errors
+            .fetch_add(refused.len() as u64 + failures, Relaxed);
+        let others = match refused.len() {
+            1 => String::new(),
+            more => format!(" and {} more", more - 1),
+        };
+        let Place {
+            table, priority, ..
+        } = self.kernel.place(Family::of(request.prefix.network()));
+        match (request.what, refusal.errno) {
+            (What::Put, libc::EEXIST) => tracing::warn!(
+                "{}{others}: another program's route with metric {priority} is in table {table} already and stays; \
+                 set another metric in [bgpd.kernel], or remove it with `ip route del {} metric {priority} table {table}`",
+                request.prefix,
+                request.prefix
+            ),
+            (what, _) => tracing::warn!(
+                "{}{others}: the kernel refused to {what}: {refusal}",
+                request.prefix
+            ),
+        }
+        self.audit_early();
+    }
+
+    fn audit_early(&mut self) {
+        self.audit_at = self.audit_at.min(Instant::now() + self.audit_soon);
+        self.audit_soon = (self.audit_soon * 2).min(AUDIT_EVERY);
+    }
+
+    /// Finds the routes of an earlier run, which stay until the RIB has spoken.
+    fn adopt(&mut self) -> io::Result<()> {
+        let (picture, slots, strays) = (&mut self.picture, &mut self.slots, &mut self.strays);
+        let places = Family::ALL.map(|family| self.kernel.place(family));
+        let mut adopted = 0;
+        self.kernel.dump(|seen, group| {
+            if !places.contains(&seen.place) {
+                return strays.push((seen.prefix, seen.place));
+            }
+            let slot = slots.for_leftover(group);
+            if picture.insert(&seen.prefix, slot).is_none() {
+                slots.get_mut(slot).routes += 1;
+                adopted += 1;
+            }
+        })?;
+        if adopted > 0 {
+            tracing::info!(
+                "{adopted} routes of an earlier run are kept until the peers have announced theirs"
+            );
+        }
+        self.shared.adopted.store(adopted, Relaxed);
+        self.shared.routes.store(adopted, Relaxed);
+        Ok(())
+    }
+
+    /// What nobody has announced again goes, then its groups and nexthops.
+    fn sweep(&mut self) {
+        if std::mem::replace(&mut self.converged, true) {
+            return;
+        }
+        let stale = self
+            .picture
+            .iter()
+            .filter(|(_, slot)| self.slots.get(*slot).route.is_none());
+        let stale: Vec<(IpNet, SlotId)> = stale.collect();
+        for (prefix, slot) in &stale {
+            self.picture.remove(prefix);
+            self.slots.get_mut(*slot).routes -= 1;
+            self.kernel.delete(prefix);
+        }
+        for (prefix, place) in std::mem::take(&mut self.strays) {
+            self.kernel.delete_at(&prefix, &place);
+        }
+        self.settle();
+        self.shared.adopted.fetch_sub(stale.len() as u64, Relaxed);
+        match self.fastpath.sweep() {
+            Ok(0) if stale.is_empty() => {}
+            Ok(nexthops) => {
+                tracing::info!(
+                    "{} stale routes and {nexthops} nexthops of an earlier run were removed",
+                    stale.len()
+                );
+            }
+            Err(error) => tracing::warn!("nexthops of an earlier run were not removed: {error}"),
+        }
+    }
+
+    fn obey(&mut self, notice: &Notice) {
+        match notice {
+            Notice::GroupsLost(groups) => {
+                for slot in self.slots.of_groups(groups) {
+                    self.slots.get_mut(slot).installed = false;
+                }
+            }
+            Notice::GroupsRestored(groups) => {
+                let slots = self.slots.of_groups(groups);
+                self.reinstall(&slots);
+            }
+            Notice::TryAgain => self.try_waiting(),
+        }
+    }
+
+    /// Asks again for groups that could not be made.
+    fn try_waiting(&mut self) {
+        let mut back = Vec::new();
+        for (id, slot) in self.slots.waiting() {
+            let (Some(route), None) = (slot.route, slot.group) else {
+                continue;
+            };
+            if let Ok(group) = self.fastpath.group(route) {
+                self.slots.get_mut(id).group = Some(group);
+                back.push(id);
+            }
+        }
+        self.reinstall(&back);
+    }
+
+    /// Puts all routes of slots whose groups exist (again) into the kernel.
+    fn reinstall(&mut self, slots: &[SlotId]) {
+        let missing: HashSet<SlotId> = slots
+            .iter()
+            .copied()
+            .filter(|slot| !self.slots.get(*slot).installed)
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        for slot in &missing {
+            self.slots.get_mut(*slot).installed = true;
+        }
+        for (prefix, slot) in self
+            .picture
+            .iter()
+            .filter(|(_, slot)| missing.contains(slot))
+        {
+            if let Some(group) = self.slots.get(slot).group {
+                self.kernel.put(&prefix, group, Put::New);
+            }
+        }
+        self.settle();
+    }
+
+    /// Routes of ours that another program has deleted.
+    fn restore_deleted(&mut self) {
+        let (deleted, lost) = self.deletions.take();
+        if lost {
+            self.audit_early();
+        }
+        let mut restored = 0;
+        for seen in deleted {
+            if seen.place != self.kernel.place(Family::of(seen.prefix.network())) {
+                continue;
+            }
+            let group = self
+                .picture
+                .slot(&seen.prefix)
+                .and_then(|slot| self.slots.get(slot).in_kernel());
+            // A deletion that was overtaken by our own replacement is refused
+            // as EEXIST, so a stale notification does no harm.
+            if let Some(group) = group {
+                self.kernel.put(&seen.prefix, group, Put::New);
+                restored += 1;
+            }
+        }
+        if restored > 0 {
+            tracing::warn!("another program deleted {restored} of our routes; they are back");
+            self.shared.differences.fetch_add(restored, Relaxed);
+        }
+    }
+
+    fn shut_down(&mut self, routes: OnShutdown) {
+        self.kernel.flush();
+        match routes {
+            OnShutdown::Keep => {}
+            OnShutdown::Remove => {
+                for (prefix, slot) in self.picture.iter() {
+                    if self.slots.get(slot).installed {
+                        self.kernel.delete(&prefix);
+                    }
+                }
+                for (prefix, place) in &self.strays {
+                    self.kernel.delete_at(prefix, place);
+                }
+                self.kernel.flush();
+                self.judge_refusals();
+                if let Err(error) = self.fastpath.remove_all() {
+                    tracing::warn!("nexthops were not removed: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// Changes that are taken before other commands are looked at.
+const ROUND: usize = 16_384;
+const AUDIT_EVERY: Duration = Duration::from_secs(300);
+const AUDIT_SOON: Duration = Duration::from_secs(2);
+/// Nobody tells when a gateway that no route led to becomes reachable.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
+const FULL_CHANNEL_WAIT: Duration = Duration::from_millis(10);
