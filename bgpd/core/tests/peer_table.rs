@@ -21,7 +21,7 @@ const STATES: [State; 6] = [
     State::Established,
 ];
 
-const EVENTS: [&str; 18] = [
+const EVENTS: [&str; 19] = [
     "start",
     "stop",
     "prefix-limit",
@@ -37,6 +37,7 @@ const EVENTS: [&str; 18] = [
     "update",
     "refresh",
     "notification",
+    "alive",
     "malformed",
     "send-hold",
     "timers",
@@ -113,6 +114,7 @@ fn row(state: State, event: &str) -> String {
             Event::Received(id, Message::Notification(notification(6, 2))),
             now,
         ),
+        "alive" => peer.handle(Event::Alive(id), now),
         "malformed" => peer.handle(Event::Malformed(id, notification(1, 2)), now),
         "send-hold" => peer.handle(Event::SendHoldExpired(id), now),
         "timers" => {

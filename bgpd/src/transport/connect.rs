@@ -47,12 +47,8 @@ pub enum ConnectError {
     )]
     Refused { remote: SocketAddr },
     /// Nothing came back.
-    #[error("no answer from {remote} to {syns} SYNs{hint}")]
-    NoAnswer {
-        remote: SocketAddr,
-        syns: u32,
-        hint: &'static str,
-    },
+    #[error("no answer from {remote} to {syns} SYNs")]
+    NoAnswer { remote: SocketAddr, syns: u32 },
     /// A router or the kernel says that the way is closed.
     #[error("{remote} cannot be reached: {source}")]
     Unreachable {
@@ -161,18 +157,9 @@ fn failed(options: &ConnectOptions, source: io::Error) -> ConnectError {
 }
 
 fn no_answer(options: &ConnectOptions, stream: &TcpStream) -> ConnectError {
-    let hint = match options.key {
-        Some(_) => {
-            ": it is not reachable, or its MD5 key differs from auth_key_file (a wrong signature is dropped silently)"
-        }
-        None => {
-            ": it is not reachable, or it expects an MD5 signature and auth_key_file is not set"
-        }
-    };
     let syns = u32::from(socket_options::retransmits(stream).unwrap_or(0)) + 1;
     ConnectError::NoAnswer {
         remote: options.remote,
         syns,
-        hint,
     }
 }

@@ -144,6 +144,7 @@ impl Peer {
                 now,
             ),
             Event::Received(id, message) => self.received(id, message, now),
+            Event::Alive(id) => self.restart_hold(id, now),
             Event::Malformed(id, notification) => self.fail(id, notification, now),
             Event::SendHoldExpired(id) => self.fail(
                 id,

@@ -88,6 +88,9 @@ pub enum Event {
     /// The other end closed, or the socket failed.
     ConnectionClosed(ConnectionId, String),
     Received(ConnectionId, Message),
+    /// Bytes have come that wait to be read: the peer lives, whatever the hold
+    /// timer says.
+    Alive(ConnectionId),
     /// Bytes that cost the session, with the NOTIFICATION to send.
     Malformed(ConnectionId, Notification),
     /// The peer has read nothing for the send hold time (RFC 9687).

@@ -1,0 +1,642 @@
+//! The task's loop: waits for whatever comes first, tells the state machine, and
+//! carries out what it says.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bgp_core::api::MessageCounts;
+use bgp_core::peer::{
+    Action, ConnectionId, DownReason, Event, Negotiated, Peer, PeerSettings, State, StopReason,
+};
+use bgp_core::wire::{self, Malformed, Message, Update};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Sleep;
+
+use super::link::{Link, Read};
+use super::log_limit::LogLimit;
+use super::{Command, Settings, Status};
+use crate::router::Outbound;
+use crate::transport::{self, ConnectError, ConnectOptions, Connection, Watch};
+use crate::{fastpath, router};
+
+pub(super) struct Driver {
+    settings: Settings,
+    peer: Peer,
+    links: Vec<Link>,
+    dial: Option<Dial>,
+    /// What the router has not taken yet, in order.
+    to_router: VecDeque<router::Command>,
+    /// UPDATEs of the batch that is being read.
+    batch: Vec<Update>,
+    established: Option<Running>,
+    /// Connections that only have their last bytes to send.
+    farewells: JoinSet<()>,
+    /// While no session is up: what the kernel may be dropping.
+    watch: Option<(Watch, Instant)>,
+    report: Report,
+    log_limit: LogLimit,
+    sleep: Pin<Box<Sleep>>,
+    commands: mpsc::Receiver<Command>,
+    router: mpsc::Sender<router::Command>,
+    fastpath: Option<fastpath::Handle>,
+}
+
+/// What there is only in Established.
+struct Running {
+    id: ConnectionId,
+    negotiated: Negotiated,
+    outbound: mpsc::Receiver<Outbound>,
+    /// The router may have found `outbound` full and waits for a word.
+    was_full: bool,
+}
+
+struct Dial {
+    id: ConnectionId,
+    outcome: Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send>>,
+}
+
+/// What [`Status`] says beside the state.
+struct Report {
+    status: watch::Sender<Status>,
+    counts: MessageCounts,
+    last_down: Option<DownReason>,
+    last_error: Option<String>,
+    flaps: u64,
+}
+
+/// What ended the wait.
+enum Wake {
+    Command(Option<Command>),
+    Dialed(ConnectionId, Result<Connection, ConnectError>),
+    Readable(ConnectionId),
+    /// Bytes can be written, or the router has taken a command: the loop's own
+    /// steps do the rest.
+    Progress,
+    RouterGone,
+    Outbound(Outbound),
+    Timer,
+}
+
+impl Driver {
+    pub(super) fn new(
+        settings: Settings,
+        commands: mpsc::Receiver<Command>,
+        router: mpsc::Sender<router::Command>,
+        fastpath: Option<fastpath::Handle>,
+        status: watch::Sender<Status>,
+    ) -> Self {
+        let seed = RandomState::new().hash_one(&settings.peer.name);
+        let machine = PeerSettings::new(&settings.peer, settings.router_id);
+        Self {
+            peer: Peer::new(machine, seed),
+            settings,
+            links: Vec::new(),
+            dial: None,
+            to_router: VecDeque::new(),
+            batch: Vec::new(),
+            established: None,
+            farewells: JoinSet::new(),
+            watch: None,
+            report: Report {
+                status,
+                counts: MessageCounts::default(),
+                last_down: None,
+                last_error: None,
+                flaps: 0,
+            },
+            log_limit: LogLimit::default(),
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            commands,
+            router,
+            fastpath,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        self.start();
+        loop {
+            self.settle();
+            match self.wait().await {
+                Wake::Command(Some(command)) => self.command(command),
+                Wake::Command(None) => break,
+                Wake::Dialed(id, outcome) => self.dialed(id, outcome),
+                Wake::Readable(id) => self.read(id),
+                Wake::Progress => {}
+                Wake::RouterGone => {
+                    let reason = StopReason::InternalError("the router has ended".to_owned());
+                    self.peer.handle(Event::Stop(reason), Instant::now());
+                    break;
+                }
+                Wake::Outbound(outbound) => self.announce(outbound),
+                Wake::Timer => self.timeout(),
+            }
+        }
+        self.finish().await;
+    }
+
+    async fn wait(&mut self) -> Wake {
+        let deadline = self.deadline();
+        let may_read = self.may_read();
+        if self.sleep.deadline() != deadline {
+            self.sleep.as_mut().reset(deadline);
+        }
+        let outbound = self.established.as_mut().filter(|running| {
+            let link = self.links.iter().find(|link| link.id == running.id);
+            link.is_some_and(|link| link.outbound.len() < OUTBOUND_OCTETS)
+        });
+        let (links, to_router) = (&self.links, &mut self.to_router);
+        tokio::select! {
+            command = self.commands.recv() => Wake::Command(command),
+            permit = self.router.reserve(), if !to_router.is_empty() => match permit {
+                Ok(permit) => {
+                    if let Some(command) = to_router.pop_front() {
+                        permit.send(command);
+                    }
+                    Wake::Progress
+                }
+                Err(_) => Wake::RouterGone,
+            },
+            (id, outcome) = dialing(&mut self.dial) => Wake::Dialed(id, outcome),
+            wake = ready(links, may_read) => wake,
+            outbound = next_outbound(outbound) => Wake::Outbound(outbound),
+            () = self.sleep.as_mut() => Wake::Timer,
+        }
+    }
+
+    /// While the router is behind, TCP holds the peer back.
+    fn may_read(&self) -> bool {
+        self.to_router.len() < ROUTER_COMMANDS
+    }
+
+    fn deadline(&self) -> tokio::time::Instant {
+        let look_at = self.watch.as_ref().map(|(_, look_at)| *look_at);
+        let hold_time = self.hold_time();
+        let send_hold = self
+            .links
+            .iter()
+            .filter_map(|link| link.send_hold_at(hold_time));
+        let next = send_hold
+            .chain(look_at)
+            .chain(self.peer.next_timeout())
+            .min();
+        next.unwrap_or_else(|| Instant::now() + FAR).into()
+    }
+
+    fn hold_time(&self) -> Duration {
+        self.established
+            .as_ref()
+            .map_or(self.settings.peer.hold_time, |running| {
+                running.negotiated.hold_time
+            })
+    }
+
+    fn start(&mut self) {
+        if self.settings.peer.auth_key_file.is_some() && self.settings.key.is_none() {
+            self.report.last_error = Some(
+                "auth_key_file is set but its key could not be read: the session stays down rather than run without MD5".to_owned(),
+            );
+            return;
+        }
+        self.peer.handle(Event::Start, Instant::now());
+    }
+
+    fn command(&mut self, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::Accepted(connection) => self.accepted(connection, now),
+            Command::LinkDown(words) => self.peer.handle(Event::LinkDown(words), now),
+            Command::LinkUp => self.peer.handle(Event::LinkUp, now),
+            Command::Stop(reason) => {
+                if self.report.last_down.is_none() {
+                    self.report.last_error = Some(reason.to_string());
+                }
+                self.peer.handle(Event::Stop(reason), now);
+            }
+            Command::Start => self.start(),
+        }
+    }
+
+    fn accepted(&mut self, connection: Connection, now: Instant) {
+        let peer = &self.settings.peer;
+        if peer.auth_key_file.is_some() && self.settings.key.is_none() {
+            return;
+        }
+        if let Err(error) = connection.adopt(peer.ttl, self.settings.key.as_ref()) {
+            let words = format!(
+                "cannot set TTL or MD5 key on the connection from {}, so it is closed: {error}",
+                connection.remote
+            );
+            tracing::error!(peer = %peer.name, "{words}");
+            self.report.last_error = Some(words);
+            return;
+        }
+        let id = self.peer.new_connection();
+        self.links.push(Link::new(id, connection));
+        self.peer.handle(Event::Accepted(id), now);
+    }
+
+    fn dial(&mut self, id: ConnectionId) {
+        let peer = &self.settings.peer;
+        let options = ConnectOptions {
+            remote: SocketAddr::new(peer.remote, peer.port),
+            local: peer.local.map(|local| local.addr()),
+            interface: peer.interface.clone(),
+            key: self.settings.key.clone(),
+            ttl: peer.ttl,
+            timeout: CONNECT_TIMEOUT,
+        };
+        let outcome = Box::pin(async move { transport::connect(&options).await });
+        self.dial = Some(Dial { id, outcome });
+    }
+
+    fn dialed(&mut self, id: ConnectionId, outcome: Result<Connection, ConnectError>) {
+        self.dial = None;
+        let now = Instant::now();
+        match outcome {
+            Ok(connection) => {
+                self.links.push(Link::new(id, connection));
+                self.peer.handle(Event::Connected(id), now);
+            }
+            Err(error) => {
+                let words = self.explain(&error);
+                self.peer.handle(Event::ConnectFailed(id, words), now);
+            }
+        }
+    }
+
+    /// A failed dial, with what the peer's own segments say about it.
+    fn explain(&mut self, error: &ConnectError) -> String {
+        let key = self.settings.key.as_ref();
+        let mismatch = self.watch.as_mut().and_then(|(watch, _)| watch.look(key));
+        match (mismatch, error) {
+            (Some(mismatch), _) => format!("{error}, and {mismatch}"),
+            (None, ConnectError::NoAnswer { .. }) => {
+                format!(
+                    "{error}: the peer cannot be reached, {}",
+                    match key {
+                        Some(_) =>
+                            "or it has no MD5 key for us or another one than auth_key_file (it would drop what we send without a word)",
+                        None => "or it expects an MD5 signature and auth_key_file is not set",
+                    }
+                )
+            }
+            (None, _) => error.to_string(),
+        }
+    }
+
+    fn read(&mut self, id: ConnectionId) {
+        let mut octets = 0;
+        while octets < BATCH_OCTETS {
+            let Some(link) = self.links.iter_mut().find(|link| link.id == id) else {
+                break;
+            };
+            match link.read() {
+                Read::Bytes(read) => {
+                    octets += read;
+                    self.take_messages(id);
+                }
+                Read::Empty => break,
+                Read::Closed(words) => {
+                    self.peer
+                        .handle(Event::ConnectionClosed(id, words), Instant::now());
+                    break;
+                }
+            }
+        }
+        self.carry_out();
+        self.hand_batch();
+    }
+
+    /// Every whole message that has been read. Actions are carried out between
+    /// messages: an OPEN changes how the next one is decoded.
+    fn take_messages(&mut self, id: ConnectionId) {
+        let now = Instant::now();
+        while let Some(link) = self.links.iter_mut().find(|link| link.id == id) {
+            match link.next_message() {
+                Ok(None) => return,
+                Ok(Some(decoded)) => {
+                    if !decoded.malformed.is_empty() {
+                        self.repaired(&decoded.malformed, now);
+                    }
+                    self.peer.handle(Event::Received(id, decoded.message), now);
+                }
+                Err(notification) => self.peer.handle(Event::Malformed(id, notification), now),
+            }
+            self.carry_out();
+        }
+    }
+
+    fn repaired(&mut self, malformed: &[Malformed], now: Instant) {
+        self.report.counts.updates_malformed += 1;
+        if let (Some(suppressed), Some(first)) = (self.log_limit.pass(now), malformed.first()) {
+            tracing::warn!(
+                peer = %self.settings.peer.name,
+                suppressed,
+                "malformed UPDATE (RFC 7606): {first}"
+            );
+        }
+    }
+
+    fn timeout(&mut self) {
+        let now = Instant::now();
+        let hold_time = self.hold_time();
+        for link in &self.links {
+            // Unread bytes are a sign of life: we are behind, not the peer.
+            if link.has_unread() {
+                self.peer.handle(Event::Alive(link.id), now);
+            }
+            if link.send_hold_at(hold_time).is_some_and(|at| at <= now) {
+                self.peer.handle(Event::SendHoldExpired(link.id), now);
+            }
+        }
+        self.peer.handle_timeout(now);
+        let Some((watch, look_at)) = &mut self.watch else {
+            return;
+        };
+        if *look_at <= now {
+            *look_at = now + LOOK_INTERVAL;
+            if let Some(mismatch) = watch.look(self.settings.key.as_ref()) {
+                self.report.last_error = Some(mismatch.to_string());
+            }
+        }
+    }
+
+    /// Encodes what the router says, as much as the buffer takes at a time.
+    fn announce(&mut self, first: Outbound) {
+        let Some(running) = &mut self.established else {
+            return;
+        };
+        let Some(link) = self.links.iter_mut().find(|link| link.id == running.id) else {
+            return;
+        };
+        let mut next = Some(first);
+        while let Some(outbound) = next.take() {
+            // Only this end takes: if it was full before, at most one is missing now.
+            running.was_full |= running.outbound.len() + 1 >= running.outbound.max_capacity();
+            self.report.counts.updates_sent += put(&outbound, link, &self.settings.peer.name);
+            if link.outbound.len() < OUTBOUND_OCTETS {
+                next = running.outbound.try_recv().ok();
+            }
+        }
+        if running.was_full && running.outbound.len() <= running.outbound.max_capacity() / 2 {
+            running.was_full = false;
+            let path = self.settings.path;
+            self.to_router.push_back(router::Command::Writable { path });
+        }
+    }
+
+    /// Brings everything to where it only remains to wait.
+    fn settle(&mut self) {
+        self.carry_out();
+        self.hand_batch();
+        let now = Instant::now();
+        for link in &mut self.links {
+            link.write(now);
+        }
+        while self.farewells.try_join_next().is_some() {}
+        self.keep_watch(now);
+        self.report.publish(
+            &self.peer,
+            self.established.as_ref().map(|running| {
+                let local = self
+                    .links
+                    .iter()
+                    .find(|link| link.id == running.id)
+                    .map(|link| link.local);
+                (&running.negotiated, local)
+            }),
+            now,
+        );
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(action) = self.peer.poll_action() {
+            match action {
+                Action::Deliver(update) => {
+                    self.report.counts.updates_received += 1;
+                    self.batch.push(update);
+                }
+                Action::Connect(id) => self.dial(id),
+                Action::Send(id, message) => self.send(id, &message),
+                Action::Close(id) => self.close(id),
+                Action::UseCodec(id, codec) => {
+                    if let Some(link) = self.links.iter_mut().find(|link| link.id == id) {
+                        link.codec = codec;
+                    }
+                }
+                Action::Established(id, negotiated) => self.up(id, negotiated),
+                Action::Refresh(family) => {
+                    let path = self.settings.path;
+                    self.tell_router(router::Command::Refresh { path, family });
+                }
+                Action::Down(reason) => self.down(reason),
+                Action::AttemptFailed(reason) => {
+                    tracing::info!(peer = %self.settings.peer.name, "no session: {reason}");
+                    self.report.last_error = Some(reason.to_string());
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, id: ConnectionId, message: &Message) {
+        if let Some(link) = self.links.iter_mut().find(|link| link.id == id) {
+            link.send(message);
+        }
+    }
+
+    fn close(&mut self, id: ConnectionId) {
+        if self.dial.as_ref().is_some_and(|dial| dial.id == id) {
+            self.dial = None;
+        }
+        if let Some(position) = self.links.iter().position(|link| link.id == id) {
+            let link = self.links.swap_remove(position);
+            self.farewells.spawn(link.finish());
+        }
+    }
+
+    fn up(&mut self, id: ConnectionId, negotiated: Negotiated) {
+        let Some(link) = self.links.iter().find(|link| link.id == id) else {
+            return;
+        };
+        tracing::info!(
+            peer = %self.settings.peer.name,
+            hold_time = negotiated.hold_time.as_secs(),
+            "session established"
+        );
+        let local = link.local;
+        let (sender, outbound) = mpsc::channel(OUTBOUND);
+        self.report.last_error = self.report.last_down.as_ref().map(ToString::to_string);
+        self.established = Some(Running {
+            id,
+            negotiated: negotiated.clone(),
+            outbound,
+            was_full: false,
+        });
+        let path = self.settings.path;
+        self.tell_router(router::Command::Established {
+            path,
+            negotiated,
+            local,
+            outbound: sender,
+        });
+    }
+
+    /// Traffic first: the fast path moves it before anybody computes a route.
+    fn down(&mut self, reason: DownReason) {
+        let path = self.settings.path;
+        if let Some(fastpath) = &self.fastpath {
+            fastpath.path_down(path, reason.to_string());
+        }
+        tracing::warn!(peer = %self.settings.peer.name, "session down: {reason}");
+        self.established = None;
+        self.report.flaps += 1;
+        self.report.last_error = Some(reason.to_string());
+        self.report.last_down = Some(reason.clone());
+        self.tell_router(router::Command::Down { path, reason });
+    }
+
+    fn tell_router(&mut self, command: router::Command) {
+        self.hand_batch();
+        self.to_router.push_back(command);
+    }
+
+    fn hand_batch(&mut self) {
+        if !self.batch.is_empty() {
+            let path = self.settings.path;
+            let updates = std::mem::take(&mut self.batch);
+            self.to_router
+                .push_back(router::Command::Updates { path, updates });
+        }
+    }
+
+    /// A watch while the session is wanted and not there.
+    fn keep_watch(&mut self, now: Instant) {
+        match self.peer.state() {
+            State::Idle | State::Established => self.watch = None,
+            State::Connect | State::Active | State::OpenSent | State::OpenConfirm => {
+                self.watch.get_or_insert_with(|| {
+                    let peer = &self.settings.peer;
+                    let remote = SocketAddr::new(peer.remote, peer.port);
+                    let local = peer.local.map(|local| local.addr());
+                    (Watch::open(remote, local), now + LOOK_INTERVAL)
+                });
+            }
+        }
+    }
+
+    /// Says goodbye to the peer and hands the router what it has not taken yet.
+    async fn finish(mut self) {
+        let goodbye = StopReason::AdministrativeShutdown(String::new());
+        self.peer.handle(Event::Stop(goodbye), Instant::now());
+        self.settle();
+        for command in self.to_router.drain(..) {
+            if self.router.send(command).await.is_err() {
+                break;
+            }
+        }
+        while self.farewells.join_next().await.is_some() {}
+    }
+}
+
+impl Report {
+    fn publish(
+        &mut self,
+        peer: &Peer,
+        running: Option<(&Negotiated, Option<std::net::IpAddr>)>,
+        now: Instant,
+    ) {
+        let state = peer.state();
+        self.status.send_if_modified(|status| {
+            status.messages = self.counts;
+            let moved = status.state != state;
+            let told = status.last_error != self.last_error || status.flaps != self.flaps;
+            if moved {
+                status.state = state;
+                status.since = now;
+            }
+            if moved || told {
+                status.negotiated = running.map(|(negotiated, _)| negotiated.clone());
+                status.local = running.and_then(|(_, local)| local);
+                status.last_error.clone_from(&self.last_error);
+                status.last_down.clone_from(&self.last_down);
+                status.flaps = self.flaps;
+            }
+            moved || told
+        });
+    }
+}
+
+/// Appends the messages for one word of the router's; says how many.
+fn put(outbound: &Outbound, link: &mut Link, peer: &str) -> u64 {
+    let messages = match outbound {
+        Outbound::Announce(attributes, prefixes) => {
+            wire::encode_announcement(attributes, prefixes, &link.codec, &mut link.outbound)
+                .unwrap_or_else(|error| {
+                    // RFC 8654 §4: what cannot be announced is withdrawn, for the
+                    // peer must not keep the route that was before.
+                    tracing::warn!(%peer, prefixes = prefixes.len(), "cannot announce, so withdrawing: {error}");
+                    wire::encode_withdrawal(prefixes, &link.codec, &mut link.outbound)
+                })
+        }
+        Outbound::Withdraw(prefixes) => {
+            wire::encode_withdrawal(prefixes, &link.codec, &mut link.outbound)
+        }
+        Outbound::EndOfRib(family) => {
+            wire::encode_end_of_rib(*family, &mut link.outbound);
+            1
+        }
+    };
+    messages as u64
+}
+
+async fn dialing(dial: &mut Option<Dial>) -> (ConnectionId, Result<Connection, ConnectError>) {
+    match dial {
+        Some(dial) => (dial.id, dial.outcome.as_mut().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn ready(links: &[Link], may_read: bool) -> Wake {
+    poll_fn(|context| {
+        for link in links {
+            if may_read && link.poll_readable(context) {
+                return Poll::Ready(Wake::Readable(link.id));
+            }
+            if link.poll_writable(context) {
+                return Poll::Ready(Wake::Progress);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// The router keeps the sender for as long as the session is up.
+async fn next_outbound(running: Option<&mut Running>) -> Outbound {
+    match running {
+        Some(running) => match running.outbound.recv().await {
+            Some(outbound) => outbound,
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+/// SYNs at 0, 1, 3 and 7 seconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// No timer runs.
+const FAR: Duration = Duration::from_secs(3600);
+/// Read at most this much before the router gets it.
+const BATCH_OCTETS: usize = 256 * 1024;
+/// Stop reading while this many commands wait for the router.
+const ROUTER_COMMANDS: usize = 2;
+/// Take nothing more from the router while this much waits to be sent.
+const OUTBOUND_OCTETS: usize = 256 * 1024;
+const OUTBOUND: usize = 256;

@@ -1,0 +1,146 @@
+//! One connection's bytes: what has come and is not yet a message, and what is
+//! yet to be sent.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::IpAddr;
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use bgp_core::peer::ConnectionId;
+use bgp_core::wire::{self, Codec, Decoded, Message, Notification};
+use bytes::{Buf, BytesMut};
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::transport::Connection;
+
+pub(super) struct Link {
+    pub(super) id: ConnectionId,
+    pub(super) local: IpAddr,
+    pub(super) codec: Codec,
+    stream: TcpStream,
+    inbound: BytesMut,
+    pub(super) outbound: BytesMut,
+    /// Since when bytes have waited without one of them leaving.
+    stalled_since: Option<Instant>,
+    /// The socket takes nothing any more; reading will say why.
+    broken: bool,
+}
+
+/// What reading has come to.
+pub(super) enum Read {
+    Bytes(usize),
+    /// Nothing more for now.
+    Empty,
+    /// The connection's end, in words.
+    Closed(String),
+}
+
+impl Link {
+    pub(super) fn new(id: ConnectionId, connection: Connection) -> Self {
+        Self {
+            id,
+            local: connection.local.ip(),
+            codec: Codec::initial(),
+            stream: connection.stream,
+            inbound: BytesMut::new(),
+            outbound: BytesMut::new(),
+            stalled_since: None,
+            broken: false,
+        }
+    }
+
+    /// Reads once.
+    pub(super) fn read(&mut self) -> Read {
+        self.inbound.reserve(READ_SIZE);
+        match self.stream.try_read_buf(&mut self.inbound) {
+            Ok(0) => Read::Closed("the peer closed the connection".to_owned()),
+            Ok(octets) => Read::Bytes(octets),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Read::Empty,
+            Err(error) => Read::Closed(error.to_string()),
+        }
+    }
+
+    /// The next whole message; the error is what to send before closing.
+    pub(super) fn next_message(&mut self) -> Result<Option<Decoded>, Notification> {
+        match wire::frame(&mut self.inbound, &self.codec)? {
+            Some(frame) => wire::decode(&frame, &self.codec).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether bytes of the peer's wait to be read.
+    pub(super) fn has_unread(&self) -> bool {
+        let mut octet = [MaybeUninit::uninit()];
+        SockRef::from(&self.stream)
+            .peek(&mut octet)
+            .is_ok_and(|octets| octets > 0)
+    }
+
+    pub(super) fn send(&mut self, message: &Message) {
+        if let Err(error) = wire::encode(message, &self.codec, &mut self.outbound) {
+            tracing::error!(%error, "a message of our own cannot be encoded");
+        }
+    }
+
+    /// Writes what the socket takes now.
+    pub(super) fn write(&mut self, now: Instant) {
+        while !self.outbound.is_empty() && !self.broken {
+            match self.stream.try_write(&self.outbound) {
+                Ok(octets) => {
+                    self.outbound.advance(octets);
+                    self.stalled_since = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stalled_since.get_or_insert(now);
+                    return;
+                }
+                // What the peer said before may still be unread: its
+                // NOTIFICATION tells more than this error.
+                Err(_) => self.broken = true,
+            }
+        }
+        if self.broken {
+            self.outbound.clear();
+            self.stalled_since = None;
+        }
+    }
+
+    /// RFC 9687: when a peer that takes nothing is given up.
+    pub(super) fn send_hold_at(&self, hold_time: Duration) -> Option<Instant> {
+        let wait = SEND_HOLD_TIME_LEAST.max(hold_time.saturating_mul(2));
+        self.stalled_since?.checked_add(wait)
+    }
+
+    pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> bool {
+        self.stream.poll_read_ready(context).is_ready()
+    }
+
+    pub(super) fn poll_writable(&self, context: &mut Context<'_>) -> bool {
+        !self.outbound.is_empty() && self.stream.poll_write_ready(context).is_ready()
+    }
+
+    /// Sends what is left and closes so that the peer gets to read it: closing
+    /// with unread bytes would reset the connection, and the NOTIFICATION with it.
+    pub(super) async fn finish(mut self) {
+        if self.outbound.is_empty() || self.broken {
+            return;
+        }
+        let goodbye = async {
+            self.stream.write_all_buf(&mut self.outbound).await?;
+            self.stream.shutdown().await?;
+            let mut rest = [0; 4096];
+            while self.stream.read(&mut rest).await? > 0 {}
+            io::Result::Ok(())
+        };
+        // Whatever comes of it, the connection is over.
+        let _ = tokio::time::timeout(FAREWELL, goodbye).await;
+    }
+}
+
+const READ_SIZE: usize = 64 * 1024;
+const FAREWELL: Duration = Duration::from_secs(1);
+/// RFC 9687 §4.
+const SEND_HOLD_TIME_LEAST: Duration = Duration::from_secs(480);

@@ -1,0 +1,43 @@
+//! Keeps a peer that sends rubbish from filling the log.
+
+use std::time::{Duration, Instant};
+
+/// Lets one line through per interval, and counts the rest.
+#[derive(Debug, Default)]
+pub(super) struct LogLimit {
+    last: Option<Instant>,
+    suppressed: u64,
+}
+
+impl LogLimit {
+    /// How many lines were held back since the last one, if one may go now.
+    pub(super) fn pass(&mut self, now: Instant) -> Option<u64> {
+        let due = self
+            .last
+            .is_none_or(|last| now.saturating_duration_since(last) >= INTERVAL);
+        if due {
+            self.last = Some(now);
+            Some(std::mem::take(&mut self.suppressed))
+        } else {
+            self.suppressed += 1;
+            None
+        }
+    }
+}
+
+const INTERVAL: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_passes_per_interval_and_tells_how_many_did_not() {
+        let mut limit = LogLimit::default();
+        let now = Instant::now();
+        assert_eq!(limit.pass(now), Some(0));
+        assert_eq!(limit.pass(now + Duration::from_secs(1)), None);
+        assert_eq!(limit.pass(now + Duration::from_secs(4)), None);
+        assert_eq!(limit.pass(now + Duration::from_secs(5)), Some(2));
+    }
+}
