@@ -1,1 +1,85 @@
-fn main() {}
+//! `dxctl`: create, watch and explain AWS Direct Connect virtual interfaces.
+//!
+//! - `cli` is the command line; `commands` has one file per verb.
+//! - `aws` is the only module that names `aws_sdk_*`, behind a trait.
+//! - `pick` and `rules` are pure: what to choose, what AWS will take.
+//! - `control` asks bgpd over its control socket; bgpd itself is never linked.
+//! - `key_file` is the only way of a key to and from disk; no key is ever
+//!   printed, but by `router-config --reveal`.
+
+mod aws;
+mod cli;
+mod commands;
+mod control;
+mod host;
+mod key_file;
+mod log;
+mod output;
+mod pick;
+mod rules;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The operator asked for something that can't be, or AWS said no. Exit 1.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(String);
+
+impl Refused {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// How a command that could do its work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Fine,
+    /// Something is not as it should be; the output says what. Exit 1.
+    Differs,
+}
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    log::start();
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::note(format_args!(
+                "error: the asynchronous runtime can't start: {error}"
+            ));
+            return ExitCode::from(2);
+        }
+    };
+    match runtime.block_on(commands::run(cli)) {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Differs) => ExitCode::from(1),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(format_args!("error: {error:#}"));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let refused = error.chain().any(|cause| {
+        cause.is::<Refused>()
+            || cause
+                .downcast_ref::<aws::AwsError>()
+                .is_some_and(|error| error.outcome == aws::Outcome::Refused)
+    });
+    if refused { 1 } else { 2 }
+}
+
+/// The reader of our output has seen enough (`dxctl vif list | head -1`).
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<output::Unwritable>()
+        .is_some_and(|error| error.0.kind() == std::io::ErrorKind::BrokenPipe)
+}

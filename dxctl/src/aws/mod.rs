@@ -1,0 +1,113 @@
+//! Direct Connect as this program sees it: the [`DirectConnect`] trait and its
+//! own value types, whose `Debug` shows no key.
+//!
+//! Only the modules here name `aws_sdk_*`. Nothing of the SDK's leaves them:
+//! `Debug` of the SDK's types prints `auth_key` in clear, and so would an error
+//! that holds a response.
+
+mod client;
+mod convert;
+mod error;
+mod types;
+
+use std::fmt;
+
+pub(crate) use client::{Access, Client};
+pub(crate) use error::{AwsError, Outcome};
+pub(crate) use types::{
+    BgpPeer, Carrier, DxGateway, Gateway, Kind, NewPeer, NewVif, PeerAddresses, PeerKey, Tag,
+    VirtualInterface, kind_name,
+};
+
+/// Which virtual interfaces to describe.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Filter<'a> {
+    All,
+    Id(&'a str),
+    /// On this connection or LAG.
+    Carrier(&'a str),
+}
+
+impl fmt::Display for Filter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all virtual interfaces"),
+            Self::Id(id) => write!(f, "virtual interface {id}"),
+            Self::Carrier(id) => write!(f, "virtual interfaces on {id}"),
+        }
+    }
+}
+
+/// The calls that this program makes. Lists are complete: every page is read.
+pub(crate) trait DirectConnect {
+    async fn virtual_interfaces(
+        &self,
+        filter: Filter<'_>,
+    ) -> Result<Vec<VirtualInterface>, AwsError>;
+
+    /// A connection (`dxcon-…`) or LAG (`dxlag-…`).
+    async fn carrier(&self, id: &str) -> Result<Option<Carrier>, AwsError>;
+
+    async fn gateways(&self) -> Result<Vec<DxGateway>, AwsError>;
+
+    /// Asks once. There is no client token: after [`Outcome::Unknown`], look at
+    /// what is there before asking again.
+    async fn create(&self, vif: &NewVif) -> Result<VirtualInterface, AwsError>;
+
+    /// Adds the session of the other family to a virtual interface.
+    async fn create_peer(&self, vif: &str, peer: &NewPeer) -> Result<VirtualInterface, AwsError>;
+
+    /// The state that the interface is in afterwards, usually `deleting`.
+    async fn delete(&self, id: &str) -> Result<String, AwsError>;
+}
+
+/// Values for the tests of other modules.
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use bgp_core::config::VifKind;
+    use bgp_core::{Asn, Family, VlanId};
+
+    use super::*;
+
+    /// An available dedicated connection.
+    pub(crate) fn carrier() -> Carrier {
+        Carrier {
+            id: "dxcon-1".into(),
+            state: "available".into(),
+            jumbo_frames: Some(true),
+            hosted_vlan: None,
+        }
+    }
+
+    /// A private virtual interface `dxvif-NAME` with one IPv4 session.
+    pub(crate) fn vif(name: &str, vlan: u16, state: &str) -> VirtualInterface {
+        VirtualInterface {
+            id: format!("dxvif-{name}"),
+            name: name.into(),
+            carrier: "dxcon-1".into(),
+            kind: Kind::Known(VifKind::Private),
+            state: state.into(),
+            vlan: VlanId::new(vlan),
+            mtu: Some(1500),
+            asn: Some(Asn(65010)),
+            amazon_asn: Some(Asn(64512)),
+            gateway: Some(Gateway::Virtual("vgw-1".into())),
+            region: Some("eu-central-1".into()),
+            location: Some("EqDC2".into()),
+            owner: Some("111122223333".into()),
+            route_filter_prefixes: Vec::new(),
+            peers: vec![BgpPeer {
+                id: Some("dxpeer-1".into()),
+                family: Family::Ipv4,
+                asn: Some(Asn(65010)),
+                amazon_address: Some("169.254.101.1/30".parse().unwrap()),
+                customer_address: Some("169.254.101.2/30".parse().unwrap()),
+                state: Some("available".into()),
+                status: Some("up".into()),
+                key: PeerKey::from_aws(Some("canary-key-123")),
+            }],
+            tags: Vec::new(),
+        }
+    }
+}

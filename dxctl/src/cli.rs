@@ -1,0 +1,807 @@
+//! The command line, as clap reads it.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bgp_core::config::VifKind;
+use bgp_core::{Asn, Family, RouterId, VlanId};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::aws::{Access, PeerAddresses, Tag};
+
+/// Create, watch and explain AWS Direct Connect virtual interfaces.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Answer in JSON, on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Profile of the shared AWS configuration
+    #[arg(long, global = true, help_heading = "AWS", value_name = "NAME")]
+    profile: Option<String>,
+    /// AWS Region
+    #[arg(long, global = true, help_heading = "AWS", value_name = "REGION")]
+    region: Option<String>,
+    /// Where the Direct Connect API is, if not at AWS [env: AWS_ENDPOINT_URL_DIRECT_CONNECT]
+    #[arg(long, global = true, help_heading = "AWS", value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// bgpd's control socket
+    #[arg(
+        long,
+        global = true,
+        help_heading = "bgpd",
+        value_name = "PATH",
+        env = "BGPD_SOCKET",
+        default_value = "/run/bgpd/bgpd.sock"
+    )]
+    pub(crate) socket: PathBuf,
+}
+
+impl Global {
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Private AS numbers
+    #[command(subcommand)]
+    Asn(AsnCommand),
+    /// VLANs of a connection
+    #[command(subcommand)]
+    Vlan(VlanCommand),
+    /// Addresses of BGP sessions
+    #[command(subcommand)]
+    Address(AddressCommand),
+    /// Virtual interfaces at AWS
+    #[command(subcommand)]
+    Vif(Box<VifCommand>),
+    /// Write a virtual interface for another maker's router
+    #[command(after_help = ROUTER_CONFIG_EXAMPLES)]
+    RouterConfig(RouterConfigArgs),
+    /// Write bgpd's configuration and key files for virtual interfaces
+    #[command(after_help = BGPD_CONFIG_EXAMPLES)]
+    BgpdConfig(BgpdConfigArgs),
+    /// Both sides, AWS's and bgpd's, and what is wrong
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Watch sessions, round-trip times, loss, and which path carries traffic
+    #[command(after_help = MONITOR_EXAMPLES)]
+    Monitor(MonitorArgs),
+    /// bgpd's routes, and why one is best
+    #[command(after_help = ROUTES_EXAMPLES, args_conflicts_with_subcommands = true)]
+    Routes(RoutesArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AsnCommand {
+    /// Pick a private AS number that nothing on this account uses
+    #[command(after_help = ASN_EXAMPLES)]
+    Pick(AsnPickArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AsnPickArgs {
+    /// Width of the number: 16 picks from 64512–65534, 32 from 4200000000–4294967294
+    #[arg(long, default_value = "16")]
+    pub(crate) bits: AsnBits,
+    /// Derive the number from a name, so that the same site gets the same number
+    #[arg(long, value_name = "NAME")]
+    pub(crate) seed: Option<String>,
+    /// Never pick these
+    #[arg(long, value_name = "ASN", value_parser = asn)]
+    pub(crate) avoid: Vec<Asn>,
+    /// Don't ask AWS what is in use
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AsnBits {
+    #[value(name = "16")]
+    Sixteen,
+    #[value(name = "32")]
+    ThirtyTwo,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VlanCommand {
+    /// Pick the lowest VLAN that is free on a connection
+    #[command(after_help = VLAN_EXAMPLES)]
+    Pick(VlanPickArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VlanPickArgs {
+    /// Connection (dxcon-…) or LAG (dxlag-…)
+    #[arg(long, value_name = "ID")]
+    pub(crate) connection: String,
+    /// Start here
+    #[arg(long, value_name = "VLAN", default_value = "1", value_parser = vlan)]
+    pub(crate) from: VlanId,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AddressCommand {
+    /// Pick a free pair of addresses: AWS's end, then ours
+    #[command(after_help = ADDRESS_EXAMPLES)]
+    Pick(AddressPickArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddressPickArgs {
+    /// Out of these addresses
+    #[arg(long, value_name = "PREFIX", default_value = "169.254.0.0/16")]
+    pub(crate) pool: Ipv4Net,
+    /// Mask of the pair
+    #[arg(long, value_name = "LENGTH", default_value = "30", value_parser = clap::value_parser!(u8).range(30..=31))]
+    pub(crate) length: u8,
+    /// Never inside these
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) avoid: Vec<Ipv4Net>,
+    /// ipv6 needs no picking: AWS assigns it
+    #[arg(long, default_value = "ipv4", value_parser = family)]
+    pub(crate) family: Family,
+    /// Don't ask AWS what is in use
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VifCommand {
+    /// Create a virtual interface
+    #[command(after_help = VIF_CREATE_EXAMPLES)]
+    Create(VifCreateArgs),
+    /// Add the session of the other address family
+    #[command(after_help = VIF_ADD_PEER_EXAMPLES)]
+    AddPeer(VifAddPeerArgs),
+    /// List virtual interfaces
+    #[command(after_help = VIF_LIST_EXAMPLES)]
+    List(VifListArgs),
+    /// Show one virtual interface
+    #[command(after_help = VIF_SHOW_EXAMPLES)]
+    Show(VifShowArgs),
+    /// Wait until a virtual interface is provisioned, or its sessions are up
+    #[command(after_help = VIF_WAIT_EXAMPLES)]
+    Wait(VifWaitArgs),
+    /// Delete a virtual interface
+    #[command(after_help = VIF_DELETE_EXAMPLES)]
+    Delete(VifDeleteArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VifCreateArgs {
+    /// private (a VPC or Direct Connect gateway), transit (transit gateways), public (AWS's public prefixes)
+    #[arg(long, value_parser = kind)]
+    pub(crate) kind: VifKind,
+    /// Connection (dxcon-…) or LAG (dxlag-…)
+    #[arg(long, value_name = "ID")]
+    pub(crate) connection: String,
+    /// Name: up to 100 of a–z, 0–9 and -
+    #[arg(long)]
+    pub(crate) name: String,
+    /// VLAN, or `auto`: the lowest free one
+    #[arg(long, default_value = "auto", value_parser = auto_vlan)]
+    pub(crate) vlan: Auto<VlanId>,
+    /// Our AS number, or `auto`: a free private one
+    #[arg(long, default_value = "auto", value_parser = auto_asn)]
+    pub(crate) asn: Auto<Asn>,
+    /// AMAZON/LENGTH,OURS/LENGTH; `auto`: a free pair; `aws`: AWS assigns
+    #[arg(long, default_value = "auto", value_name = "auto|aws|A/LEN,B/LEN")]
+    pub(crate) addresses: Addresses,
+    /// Octets: 1500, 8500 (transit, private) or 9001 (private)
+    #[arg(long)]
+    pub(crate) mtu: Option<u32>,
+    /// Virtual private gateway (vgw-…) or Direct Connect gateway (its UUID)
+    #[arg(long, value_name = "ID")]
+    pub(crate) gateway: Option<String>,
+    #[command(flatten)]
+    pub(crate) key: KeySource,
+    /// Tag; may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    pub(crate) tags: Vec<Tag>,
+    /// Prefix of ours to announce to AWS (public only); may be repeated
+    #[arg(long, value_name = "PREFIX", value_delimiter = ',')]
+    pub(crate) route_filter_prefix: Vec<IpNet>,
+    /// Address family of the session
+    #[arg(long, default_value = "ipv4", value_parser = family)]
+    pub(crate) family: Family,
+    /// Wait until AWS has provisioned it, at most so long
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = seconds)]
+    pub(crate) wait: Option<Duration>,
+}
+
+/// Where the MD5 key comes from. Never from the command line itself, which
+/// every user of the machine can read.
+#[derive(Debug, Args)]
+pub(crate) struct KeySource {
+    /// Take the MD5 key from a file that only its owner can read
+    #[arg(
+        long,
+        help_heading = "MD5 key [default: AWS generates one]",
+        value_name = "FILE"
+    )]
+    pub(crate) auth_key_file: Option<PathBuf>,
+    /// Generate a key here and keep it in --key-out
+    #[arg(
+        long,
+        help_heading = "MD5 key [default: AWS generates one]",
+        requires = "key_out",
+        conflicts_with = "auth_key_file"
+    )]
+    pub(crate) generate_auth_key: bool,
+    /// Where to write the generated key, mode 0600
+    #[arg(
+        long,
+        help_heading = "MD5 key [default: AWS generates one]",
+        value_name = "FILE",
+        requires = "generate_auth_key"
+    )]
+    pub(crate) key_out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VifAddPeerArgs {
+    /// Identifier (dxvif-…) or name
+    pub(crate) vif: String,
+    /// Address family of the new session
+    #[arg(long, default_value = "ipv6", value_parser = family)]
+    pub(crate) family: Family,
+    /// AMAZON/LENGTH,OURS/LENGTH; `auto`: a free pair; `aws`: AWS assigns (IPv6: always)
+    #[arg(long, default_value = "auto", value_name = "auto|aws|A/LEN,B/LEN")]
+    pub(crate) addresses: Addresses,
+    #[command(flatten)]
+    pub(crate) key: KeySource,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VifListArgs {
+    /// Only those on this connection or LAG
+    #[arg(long, value_name = "ID")]
+    pub(crate) connection: Option<String>,
+    /// Also those that are deleted (AWS lists them for 15 minutes)
+    #[arg(long)]
+    pub(crate) deleted: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VifShowArgs {
+    /// Identifier (dxvif-…) or name
+    pub(crate) vif: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VifWaitArgs {
+    /// Identifier (dxvif-…) or name
+    pub(crate) vif: String,
+    /// provisioned: AWS has made it (`down` until BGP is up); up: every session is up; deleted
+    #[arg(long = "for", value_name = "WHAT", default_value = "provisioned")]
+    pub(crate) goal: Goal,
+    /// At most so long
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Goal {
+    Provisioned,
+    Up,
+    Deleted,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VifDeleteArgs {
+    /// Identifier (dxvif-…) or name
+    pub(crate) vif: String,
+    /// Don't ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Wait until it is gone, at most so long
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = seconds)]
+    pub(crate) wait: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RouterConfigArgs {
+    /// Identifier (dxvif-…) or name
+    #[arg(required_unless_present = "list_platforms")]
+    pub(crate) vif: Option<String>,
+    /// What to write it for
+    #[arg(
+        long,
+        value_name = "PLATFORM",
+        required_unless_present = "list_platforms"
+    )]
+    pub(crate) platform: Option<String>,
+    /// List the platforms and stop
+    #[arg(long)]
+    pub(crate) list_platforms: bool,
+    /// The router's physical interface [default: the platform's usual first one]
+    #[arg(long, value_name = "INTERFACE")]
+    pub(crate) parent: Option<String>,
+    /// Network to announce; may be repeated [public: the route filter prefixes]
+    #[arg(long, value_name = "PREFIX", value_delimiter = ',')]
+    pub(crate) advertise: Vec<IpNet>,
+    /// How AWS should prefer this link for traffic to us
+    #[arg(long)]
+    pub(crate) preference: Option<Preference>,
+    /// Write the MD5 key in clear
+    #[arg(long)]
+    pub(crate) reveal: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preference {
+    Low,
+    Medium,
+    High,
+}
+
+impl fmt::Display for Preference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BgpdConfigArgs {
+    /// Identifiers (dxvif-…) or names; all go into one file
+    #[arg(required = true, value_name = "VIF")]
+    pub(crate) vifs: Vec<String>,
+    /// Interface that carries the VLAN; VIF=INTERFACE for one of several
+    #[arg(long, required = true, value_name = "[VIF=]INTERFACE")]
+    pub(crate) parent: Vec<PerVif<String>>,
+    /// Network to announce; VIF=PREFIX for one of several [public: the route filter prefixes]
+    #[arg(long, value_name = "[VIF=]PREFIX", value_delimiter = ',')]
+    pub(crate) advertise: Vec<PerVif<IpNet>>,
+    /// How AWS should prefer this link for traffic to us: low, medium, high
+    #[arg(long, value_name = "[VIF=]PREFERENCE", value_parser = per_vif_preference)]
+    pub(crate) preference: Vec<PerVif<Preference>>,
+    /// Interface of the path that takes over while the VIF is down
+    #[arg(
+        long,
+        help_heading = "Backup path",
+        value_name = "INTERFACE",
+        requires = "backup_gateway"
+    )]
+    pub(crate) backup_interface: Option<String>,
+    /// Gateway of that path; once per family
+    #[arg(
+        long,
+        help_heading = "Backup path",
+        value_name = "ADDRESS",
+        requires = "backup_interface"
+    )]
+    pub(crate) backup_gateway: Vec<IpAddr>,
+    /// Name of that path
+    #[arg(
+        long,
+        help_heading = "Backup path",
+        value_name = "NAME",
+        default_value = "internet"
+    )]
+    pub(crate) backup_name: String,
+    /// How often to measure that path; 0 for never
+    #[arg(
+        long,
+        help_heading = "Backup path",
+        value_name = "MILLISECONDS",
+        default_value = "200"
+    )]
+    pub(crate) backup_probe: u32,
+    /// BGP Identifier [default: our address on the first VIF]
+    #[arg(long, value_name = "ADDRESS", value_parser = router_id)]
+    pub(crate) router_id: Option<RouterId>,
+    /// Where to serve Prometheus metrics
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Where bgpd makes its control socket [default: bgpd's own]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: Option<PathBuf>,
+    /// Where to write bgpd.toml and keys/
+    #[arg(long, value_name = "DIR", default_value = "/etc/bgpd")]
+    pub(crate) out_dir: PathBuf,
+    /// Replace a configuration that differs, without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Replace a key file that holds another key
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Show what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// A value for every VIF, or for the named one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PerVif<T> {
+    pub(crate) vif: Option<String>,
+    pub(crate) value: T,
+}
+
+impl<T: FromStr> FromStr for PerVif<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        match text.split_once('=') {
+            Some((vif, value)) => Ok(Self {
+                vif: Some(vif.to_owned()),
+                value: value.parse()?,
+            }),
+            None => Ok(Self {
+                vif: None,
+                value: text.parse()?,
+            }),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Only these (identifier or name)
+    #[arg(value_name = "VIF")]
+    pub(crate) vifs: Vec<String>,
+    /// Don't ask bgpd
+    #[arg(long, conflicts_with = "local_only")]
+    pub(crate) aws_only: bool,
+    /// Don't ask AWS
+    #[arg(long)]
+    pub(crate) local_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MonitorArgs {
+    /// Seconds between samples
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// Stop after so many samples
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RoutesArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<RoutesCommand>,
+    /// Only routes from this peer
+    #[arg(long, value_name = "NAME")]
+    pub(crate) peer: Option<String>,
+    /// What was announced to this peer
+    #[arg(long, value_name = "NAME", conflicts_with = "peer")]
+    pub(crate) advertised: Option<String>,
+    /// Only this address family
+    #[arg(long, value_parser = family)]
+    pub(crate) family: Option<Family>,
+    /// This prefix and everything inside it
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) within: Option<IpNet>,
+    /// At most so many prefixes
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoutesCommand {
+    /// Every path to a prefix, and the step of the decision that each one lost at
+    Explain {
+        /// A prefix, or an address: its longest match
+        #[arg(value_name = "PREFIX", value_parser = prefix_or_address)]
+        destination: String,
+    },
+}
+
+/// A value, or `auto`: pick one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Auto<T> {
+    Auto,
+    Value(T),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Addresses {
+    Auto,
+    /// AWS assigns them.
+    Aws,
+    Pair(PeerAddresses),
+}
+
+impl FromStr for Addresses {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "aws" => Ok(Self::Aws),
+            pair => {
+                let (amazon, customer) = pair.split_once(',').ok_or(
+                    "write auto, aws, or AWS's address and ours: 169.254.10.1/30,169.254.10.2/30",
+                )?;
+                Ok(Self::Pair(PeerAddresses {
+                    amazon: with_mask(amazon)?,
+                    customer: with_mask(customer)?,
+                }))
+            }
+        }
+    }
+}
+
+impl FromStr for Tag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text.split_once('=').ok_or("write a tag as KEY=VALUE")?;
+        if key.is_empty() || key.chars().count() > 128 {
+            return Err("a tag's key has 1 to 128 characters".into());
+        }
+        if value.chars().count() > 256 {
+            return Err("a tag's value has at most 256 characters".into());
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        })
+    }
+}
+
+fn with_mask(text: &str) -> Result<IpNet, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no address with its mask, as 169.254.10.1/30"))
+}
+
+fn asn(text: &str) -> Result<Asn, String> {
+    let number = text.strip_prefix("AS").unwrap_or(text).parse();
+    number
+        .map(Asn)
+        .map_err(|_| format!("`{text}` is no AS number"))
+}
+
+fn auto_asn(text: &str) -> Result<Auto<Asn>, String> {
+    if text == "auto" {
+        Ok(Auto::Auto)
+    } else {
+        asn(text).map(Auto::Value)
+    }
+}
+
+fn vlan(text: &str) -> Result<VlanId, String> {
+    text.parse::<u16>()
+        .ok()
+        .and_then(VlanId::new)
+        .ok_or("a VLAN is 1 to 4094".to_owned())
+}
+
+fn auto_vlan(text: &str) -> Result<Auto<VlanId>, String> {
+    if text == "auto" {
+        Ok(Auto::Auto)
+    } else {
+        vlan(text).map(Auto::Value)
+    }
+}
+
+fn family(text: &str) -> Result<Family, String> {
+    match text {
+        "ipv4" => Ok(Family::Ipv4),
+        "ipv6" => Ok(Family::Ipv6),
+        _ => Err("write ipv4 or ipv6".into()),
+    }
+}
+
+fn kind(text: &str) -> Result<VifKind, String> {
+    match text {
+        "private" => Ok(VifKind::Private),
+        "transit" => Ok(VifKind::Transit),
+        "public" => Ok(VifKind::Public),
+        _ => Err("write private, transit or public".into()),
+    }
+}
+
+fn router_id(text: &str) -> Result<RouterId, String> {
+    match text.parse() {
+        Ok(address) if address != std::net::Ipv4Addr::UNSPECIFIED => Ok(RouterId(address)),
+        _ => Err("a router identifier is written like an IPv4 address and isn't 0.0.0.0".into()),
+    }
+}
+
+fn prefix_or_address(text: &str) -> Result<String, String> {
+    if let Ok(prefix) = text.parse::<IpNet>() {
+        return Ok(prefix.trunc().to_string());
+    }
+    match text.parse::<IpAddr>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) => Err("write a prefix as 10.0.0.0/16, or an address".into()),
+    }
+}
+
+fn per_vif_preference(text: &str) -> Result<PerVif<Preference>, String> {
+    let (vif, value) = match text.split_once('=') {
+        Some((vif, value)) => (Some(vif.to_owned()), value),
+        None => (None, text),
+    };
+    let value = Preference::from_str(value, true).map_err(|_| "write low, medium or high")?;
+    Ok(PerVif { vif, value })
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .map(Duration::from_secs)
+        .map_err(|_| "write a whole number of seconds".into())
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.05..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("write seconds, from 0.05 to 3600".into()),
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dxctl vif create --kind private --connection dxcon-fg31dyv6 --name prod --gateway vgw-0a1b2c3d --wait
+  dxctl bgpd-config prod --parent eth1 --advertise 10.20.0.0/16
+  dxctl status
+
+Data goes to standard output, talk to standard error. Exit status: 0 fine, 1 refused or
+something differs from what it should be, 2 broken (no connection, wrong usage).";
+
+const ASN_EXAMPLES: &str = "\
+Examples:
+  dxctl asn pick
+  dxctl asn pick --bits 32 --seed frankfurt-1
+  dxctl vif create --asn \"$(dxctl asn pick)\" …";
+
+const VLAN_EXAMPLES: &str = "\
+Examples:
+  dxctl vlan pick --connection dxcon-fg31dyv6
+  dxctl vlan pick --connection dxlag-ffrhowd9 --from 100 --json";
+
+const ADDRESS_EXAMPLES: &str = "\
+Examples:
+  dxctl address pick
+  dxctl address pick --pool 10.255.0.0/24 --length 31
+  dxctl vif create --addresses \"$(dxctl address pick)\" …";
+
+const VIF_CREATE_EXAMPLES: &str = "\
+Examples:
+  dxctl vif create --kind private --connection dxcon-fg31dyv6 --name prod --gateway vgw-0a1b2c3d --wait
+  dxctl vif create --kind transit --connection dxcon-fg31dyv6 --name hub --vlan 102 --asn 65010 \\
+      --gateway 5f294f92-bafb-4011-916d-9b0bdb83f3b5 --mtu 8500 \\
+      --generate-auth-key --key-out /etc/bgpd/keys/hub
+  dxctl vif create --kind public --connection dxcon-fg31dyv6 --name pub --asn 64500 \\
+      --addresses 203.0.113.1/30,203.0.113.2/30 --route-filter-prefix 203.0.113.0/24
+
+A new interface is `down` until BGP is up: that is a success.";
+
+const VIF_ADD_PEER_EXAMPLES: &str = "\
+Examples:
+  dxctl vif add-peer prod
+  dxctl vif add-peer dxvif-fg3f2a1b --family ipv4 --auth-key-file /etc/bgpd/keys/prod";
+
+const VIF_LIST_EXAMPLES: &str = "\
+Examples:
+  dxctl vif list
+  dxctl vif list --connection dxcon-fg31dyv6 --json";
+
+const VIF_SHOW_EXAMPLES: &str = "\
+Examples:
+  dxctl vif show dxvif-fg3f2a1b
+  dxctl vif show prod --json";
+
+const VIF_WAIT_EXAMPLES: &str = "\
+Examples:
+  dxctl vif wait prod
+  dxctl vif wait prod --for up --timeout 120";
+
+const VIF_DELETE_EXAMPLES: &str = "\
+Examples:
+  dxctl vif delete dxvif-fg3f2a1b
+  dxctl vif delete prod --yes --wait";
+
+const ROUTER_CONFIG_EXAMPLES: &str = "\
+Examples:
+  dxctl router-config --list-platforms
+  dxctl router-config prod --platform cisco_ios_xe --parent TenGigabitEthernet0/0/0 --advertise 10.20.0.0/16
+  dxctl router-config prod --platform juniper_junos --parent xe-0/0/0 --preference high > prod.set
+
+The MD5 key is left out of the text unless --reveal is given.";
+
+const BGPD_CONFIG_EXAMPLES: &str = "\
+Examples:
+  dxctl bgpd-config prod --parent eth1 --advertise 10.20.0.0/16
+  dxctl bgpd-config prod --parent eth1 --advertise 10.20.0.0/16 \\
+      --backup-interface eth0 --backup-gateway 203.0.113.1
+  dxctl bgpd-config prod hub --parent prod=eth1 --parent hub=eth2 --advertise 10.20.0.0/16 \\
+      --preference prod=high --preference hub=low";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  dxctl status
+  dxctl status prod --json
+  dxctl status --local-only --socket /run/bgpd/bgpd.sock
+
+Exit status 1: something is wrong, and the text says what.";
+
+const MONITOR_EXAMPLES: &str = "\
+Examples:
+  dxctl monitor
+  dxctl monitor --interval 0.2 --count 50
+  dxctl monitor --json | jq .carrying";
+
+const ROUTES_EXAMPLES: &str = "\
+Examples:
+  dxctl routes
+  dxctl routes --peer prod --within 10.0.0.0/8
+  dxctl routes --advertised prod
+  dxctl routes explain 10.0.0.0/16
+  dxctl routes explain 10.0.3.7";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_examples() {
+        fn check(command: &clap::Command) {
+            if command.has_subcommands() && command.get_name() != "routes" {
+                command.get_subcommands().for_each(check);
+            } else {
+                let examples = command.get_after_help().map(ToString::to_string);
+                let name = command.get_name();
+                assert!(
+                    examples.is_some_and(|text| text.contains("dxctl ")),
+                    "{name} has no examples"
+                );
+            }
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn addresses_are_auto_aws_or_a_pair() {
+        assert_eq!("auto".parse(), Ok(Addresses::Auto));
+        assert_eq!("aws".parse(), Ok(Addresses::Aws));
+        let pair: Result<Addresses, _> = "169.254.10.1/30,169.254.10.2/30".parse();
+        assert!(matches!(pair, Ok(Addresses::Pair(_))));
+        assert!("169.254.10.1/30".parse::<Addresses>().is_err());
+        assert!("169.254.10.1,169.254.10.2".parse::<Addresses>().is_err());
+    }
+
+    #[test]
+    fn a_value_can_be_for_one_vif() {
+        let value: Result<PerVif<String>, _> = "prod=eth1".parse();
+        assert_eq!(
+            value,
+            Ok(PerVif {
+                vif: Some("prod".into()),
+                value: "eth1".into()
+            })
+        );
+    }
+}

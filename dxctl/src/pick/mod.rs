@@ -1,0 +1,16 @@
+//! Pure choices, each with its reason: given what is in use, what is free.
+
+mod address;
+mod asn;
+mod vlan;
+
+pub(crate) use address::{Taken, address_pair, link_local_pool};
+pub(crate) use asn::{AsnRange, AsnUse, asn};
+pub(crate) use vlan::{vlan, vlan_holder};
+
+/// What was chosen, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Picked<T> {
+    pub(crate) value: T,
+    pub(crate) reason: String,
+}
