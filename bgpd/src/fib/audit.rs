@@ -1,12 +1,11 @@
 //! The audit: compares what the kernel holds with the picture, and repairs.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use bgp_core::Family;
 use ipnet::IpNet;
 
-use super::worker::Worker;
+use super::worker::{AUDIT_SOON, Worker};
 use crate::fastpath::GroupId;
 use crate::netlink::route::Put;
 
@@ -31,7 +30,7 @@ impl Worker {
     /// Dumps, compares, repairs. Takes half a second for a million routes.
     pub(super) fn audit(&mut self) -> Differences {
         let places = Family::ALL.map(|family| self.kernel.place(family));
-        let mut foreign: Vec<IpNet> = Vec::new();
+        let mut foreign: Vec<(IpNet, GroupId)> = Vec::new();
         let mut wrong: Vec<(IpNet, GroupId)> = Vec::new();
         let (picture, slots) = (&mut self.picture, &self.slots);
         picture.unsee();
@@ -43,7 +42,7 @@ impl Worker {
                 .see(&seen.prefix)
                 .and_then(|slot| slots.get(slot).in_kernel())
             {
-                None => foreign.push(seen.prefix),
+                None => foreign.push((seen.prefix, group)),
                 Some(wanted) if wanted != group => wrong.push((seen.prefix, wanted)),
                 Some(_) => {}
             }
@@ -62,7 +61,9 @@ impl Worker {
                 return Differences::default();
             }
         };
-        foreign.iter().for_each(|prefix| self.kernel.delete(prefix));
+        foreign
+            .iter()
+            .for_each(|(prefix, group)| self.kernel.delete(prefix, *group));
         wrong
             .iter()
             .for_each(|(prefix, group)| self.kernel.put(prefix, *group, Put::Replace));
@@ -85,8 +86,8 @@ impl Worker {
                 found.missing
             );
             self.shared.differences.fetch_add(found.total(), Relaxed);
-        } else {
-            self.audit_soon = Duration::from_secs(2);
+        } else if self.blocked.is_empty() {
+            self.audit_soon = AUDIT_SOON;
         }
         found
     }

@@ -32,9 +32,9 @@ pub fn left_behind(kernel: &config::Kernel) -> io::Result<LeftBehind> {
 pub fn clean(kernel: &config::Kernel) -> io::Result<LeftBehind> {
     let mut routes = Vec::new();
     let mut requests = Kernel::open(kernel)?;
-    requests.dump(|seen, _| routes.push((seen.prefix, seen.place)))?;
-    for (prefix, place) in &routes {
-        requests.delete_at(prefix, place);
+    requests.dump(|seen, group| routes.push((seen.prefix, seen.place, group)))?;
+    for (prefix, place, group) in &routes {
+        requests.delete_at(prefix, place, *group);
     }
     requests.flush();
     if let Some((request, refusal)) = requests.refused.first() {

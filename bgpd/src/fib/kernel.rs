@@ -67,13 +67,14 @@ impl Kernel {
         self.asked(prefix, What::Put);
     }
 
-    pub(super) fn delete(&mut self, prefix: &IpNet) {
+    /// Deletes the route, if it still points at this group.
+    pub(super) fn delete(&mut self, prefix: &IpNet, group: GroupId) {
         let place = self.place(Family::of(prefix.network()));
-        self.delete_at(prefix, &place);
+        self.delete_at(prefix, &place, group);
     }
 
-    pub(super) fn delete_at(&mut self, prefix: &IpNet, place: &Place) {
-        route::delete(&mut self.batch, place, prefix);
+    pub(super) fn delete_at(&mut self, prefix: &IpNet, place: &Place, group: GroupId) {
+        route::delete(&mut self.batch, place, prefix, group.0);
         self.asked(prefix, What::Delete);
     }
 

@@ -21,8 +21,6 @@ pub(super) struct Picture {
 struct Table<A> {
     entries: HashTable<Entry<A>>,
     hasher: DefaultHashBuilder,
-    /// The value of [`Entry::SEEN`] that means "seen in this audit".
-    epoch: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -95,7 +93,6 @@ impl<A> Default for Table<A> {
         Self {
             entries: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
-            epoch: 0,
         }
     }
 }
@@ -110,12 +107,11 @@ impl<A: Copy + Eq + std::hash::Hash> Table<A> {
         {
             Place::Occupied(mut place) => {
                 let before = place.get().slot();
-                let seen = place.get().packed & Entry::<A>::SEEN;
-                *place.get_mut() = Entry::new(address, length, slot, seen);
+                *place.get_mut() = Entry::new(address, length, slot);
                 Some(before)
             }
             Place::Vacant(place) => {
-                place.insert(Entry::new(address, length, slot, self.epoch));
+                place.insert(Entry::new(address, length, slot));
                 None
             }
         }
@@ -138,7 +134,9 @@ impl<A: Copy + Eq + std::hash::Hash> Table<A> {
     }
 
     fn unsee(&mut self) {
-        self.epoch ^= Entry::<A>::SEEN;
+        self.entries
+            .iter_mut()
+            .for_each(|entry| entry.packed &= !Entry::<A>::SEEN);
     }
 
     fn see(&mut self, address: A, length: u8) -> Option<SlotId> {
@@ -146,24 +144,24 @@ impl<A: Copy + Eq + std::hash::Hash> Table<A> {
         let entry = self
             .entries
             .find_mut(hash, |entry| entry.is(address, length))?;
-        entry.packed = entry.packed & !Entry::<A>::SEEN | self.epoch;
+        entry.packed |= Entry::<A>::SEEN;
         Some(entry.slot())
     }
 
     fn unseen(&self) -> impl Iterator<Item = &Entry<A>> {
         self.entries
             .iter()
-            .filter(|entry| entry.packed & Entry::<A>::SEEN != self.epoch)
+            .filter(|entry| entry.packed & Entry::<A>::SEEN == 0)
     }
 }
 
 impl<A: Copy + Eq> Entry<A> {
     const SEEN: u32 = 1 << 8;
 
-    const fn new(address: A, length: u8, slot: SlotId, seen: u32) -> Self {
+    const fn new(address: A, length: u8, slot: SlotId) -> Self {
         Self {
             address,
-            packed: slot.0 << 9 | seen | length as u32,
+            packed: slot.0 << 9 | Self::SEEN | length as u32,
         }
     }
 

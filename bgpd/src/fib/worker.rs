@@ -21,7 +21,7 @@ use super::kernel::{Kernel, What};
 use super::picture::{Picture, SlotId};
 use super::slots::Slots;
 use super::{Command, Shared};
-use crate::fastpath::{self, Notice};
+use crate::fastpath::{self, GroupId, Notice};
 use crate::netlink::route::{Place, Put};
 use crate::netlink::{Mailbox, Taken};
 use crate::router;
@@ -36,7 +36,9 @@ pub(super) struct Worker {
     fastpath: fastpath::Handle,
     router: mpsc::Sender<router::Command>,
     /// Routes of an earlier run with another priority.
-    strays: Vec<(IpNet, Place)>,
+    strays: Vec<(IpNet, Place, GroupId)>,
+    /// Prefixes whose place in the kernel another program's route takes.
+    pub(super) blocked: HashSet<IpNet>,
     /// The router waits for [`router::Command::FibReady`].
     ready_owed: bool,
     converged: bool,
@@ -67,6 +69,7 @@ impl Worker {
             fastpath,
             router,
             strays: Vec::new(),
+            blocked: HashSet::new(),
             ready_owed: false,
             converged: false,
             audit_at: Instant::now() + AUDIT_EVERY,
@@ -190,7 +193,11 @@ impl Worker {
             Some(slot) => self.picture.insert(&prefix, slot),
             None => self.picture.remove(&prefix),
         };
-        let was = before.and_then(|slot| self.slots.get(slot).in_kernel());
+        // Whatever is there is not ours.
+        let blocked = !self.blocked.is_empty() && self.blocked.remove(&prefix);
+        let was = before
+            .and_then(|slot| self.slots.get(slot).in_kernel())
+            .filter(|_| !blocked);
         let wanted = slot.and_then(|slot| self.slots.get(slot).in_kernel());
         if let Some(before) = before {
             self.slots.get_mut(before).routes -= 1;
@@ -202,7 +209,8 @@ impl Worker {
             (was, wanted) if was == wanted => {}
             (Some(_), Some(group)) => self.kernel.put(&prefix, group, Put::Replace),
             (None, Some(group)) => self.kernel.put(&prefix, group, Put::New),
-            (_, None) => self.kernel.delete(&prefix),
+            (Some(group), None) => self.kernel.delete(&prefix, group),
+            (None, None) => {}
         }
     }
 
@@ -218,9 +226,9 @@ impl Worker {
             self.retry_at
                 .get_or_insert_with(|| Instant::now() + RETRY_EVERY);
         }
-        self.shared
-            .routes
-            .store(self.slots.installed_routes(), Relaxed);
+        let routes = self.slots.installed_routes();
+        let routes = routes.saturating_sub(self.blocked.len() as u64);
+        self.shared.routes.store(routes, Relaxed);
         if self.ready_owed {
             let sent = self.router.try_send(router::Command::FibReady);
             self.ready_owed = matches!(sent, Err(mpsc::error::TrySendError::Full(_)));
@@ -229,9 +237,14 @@ impl Worker {
 
     /// A refusal means that the kernel holds something else than the picture
     /// says: the next audit, which is due soon, sets it right.
-    fn judge_refusals(&mut self) {
+    pub(super) fn judge_refusals(&mut self) {
         let failures = std::mem::take(&mut self.kernel.failures);
         let refused = std::mem::take(&mut self.kernel.refused);
+        let taken = refused.iter().filter(|(request, refusal)| {
+            request.what == What::Put && refusal.errno == libc::EEXIST
+        });
+        self.blocked
+            .extend(taken.map(|(request, _)| request.prefix));
         let Some((request, refusal)) = refused.first() else {
             if failures > 0 {
                 self.audit_early();
@@ -275,7 +288,7 @@ impl Worker {
         let mut adopted = 0;
         self.kernel.dump(|seen, group| {
             if !places.contains(&seen.place) {
-                return strays.push((seen.prefix, seen.place));
+                return strays.push((seen.prefix, seen.place, group));
             }
             let slot = slots.for_leftover(group);
             if picture.insert(&seen.prefix, slot).is_none() {
@@ -305,11 +318,14 @@ impl Worker {
         let stale: Vec<(IpNet, SlotId)> = stale.collect();
         for (prefix, slot) in &stale {
             self.picture.remove(prefix);
+            let group = self.slots.get(*slot).group;
             self.slots.get_mut(*slot).routes -= 1;
-            self.kernel.delete(prefix);
+            if let Some(group) = group {
+                self.kernel.delete(prefix, group);
+            }
         }
-        for (prefix, place) in std::mem::take(&mut self.strays) {
-            self.kernel.delete_at(&prefix, &place);
+        for (prefix, place, group) in std::mem::take(&mut self.strays) {
+            self.kernel.delete_at(&prefix, &place, group);
         }
         self.settle();
         self.shared.adopted.fetch_sub(stale.len() as u64, Relaxed);
@@ -414,12 +430,12 @@ impl Worker {
             OnShutdown::Keep => {}
             OnShutdown::Remove => {
                 for (prefix, slot) in self.picture.iter() {
-                    if self.slots.get(slot).installed {
-                        self.kernel.delete(&prefix);
+                    if let Some(group) = self.slots.get(slot).in_kernel() {
+                        self.kernel.delete(&prefix, group);
                     }
                 }
-                for (prefix, place) in &self.strays {
-                    self.kernel.delete_at(prefix, place);
+                for (prefix, place, group) in &self.strays {
+                    self.kernel.delete_at(prefix, place, *group);
                 }
                 self.kernel.flush();
                 self.judge_refusals();
@@ -434,7 +450,7 @@ impl Worker {
 /// Changes that are taken before other commands are looked at.
 const ROUND: usize = 16_384;
 const AUDIT_EVERY: Duration = Duration::from_secs(300);
-const AUDIT_SOON: Duration = Duration::from_secs(2);
+pub(super) const AUDIT_SOON: Duration = Duration::from_secs(2);
 /// Nobody tells when a gateway that no route led to becomes reachable.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
 const FULL_CHANNEL_WAIT: Duration = Duration::from_millis(10);

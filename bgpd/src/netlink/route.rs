@@ -63,13 +63,15 @@ pub fn put(batch: &mut Batch, place: &Place, prefix: &IpNet, group: u32, how: Pu
     request.u32(RTA_NH_ID, group);
 }
 
-/// Deletes a route of ours; one of another protocol stays.
-pub fn delete(batch: &mut Batch, place: &Place, prefix: &IpNet) {
+/// Deletes a route of ours, if it points at this group; one of another protocol,
+/// or that points elsewhere, stays.
+pub fn delete(batch: &mut Batch, place: &Place, prefix: &IpNet, group: u32) {
     let mut request = batch.begin(RTM_DELROUTE, 0, &header(prefix, place, RT_SCOPE_NOWHERE, 0));
     let (octets, length) = octets(&prefix.network());
     request.attribute(RTA_DST, &octets[..length]);
     request.u32(RTA_TABLE, place.table);
     request.u32(RTA_PRIORITY, place.priority);
+    request.u32(RTA_NH_ID, group);
 }
 
 /// Asks for all routes of a family with this table and protocol.
@@ -217,7 +219,7 @@ mod tests {
             let place = Place { table, ..PLACE };
             let mut batch = Batch::new();
             put(&mut batch, &place, &prefix, 9, Put::Replace);
-            delete(&mut batch, &place, &prefix);
+            delete(&mut batch, &place, &prefix, 9);
             let seen: Vec<_> = Messages(batch.bytes())
                 .filter_map(|message| Seen::read(&message))
                 .collect();
@@ -226,16 +228,7 @@ mod tests {
                 place,
                 nexthop: Some(9),
             };
-            assert_eq!(
-                seen,
-                [
-                    expected,
-                    Seen {
-                        nexthop: None,
-                        ..expected
-                    }
-                ]
-            );
+            assert_eq!(seen, [expected, expected]);
         }
     }
 }
