@@ -442,7 +442,7 @@ pub(super) mod tests {
             let packed = Packed(&words);
             prop_assert_eq!(packed.next_hop(), attributes.next_hop);
             prop_assert_eq!(packed.originator_id(), attributes.originator_id);
-            prop_assert_eq!(packed.communities().as_slice(), attributes.communities.as_slice());
+            prop_assert_eq!(&packed.communities()[..], &attributes.communities[..]);
             prop_assert_eq!(packed.unpack(), attributes);
         }
     }
