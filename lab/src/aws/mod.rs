@@ -9,6 +9,7 @@
 
 pub mod association;
 pub mod bgp_peer;
+pub mod bgpd_router;
 pub mod connection;
 pub mod error;
 pub mod failover_test;
@@ -22,6 +23,7 @@ pub mod router;
 pub mod router_configuration;
 pub mod rules;
 pub mod seed;
+pub mod server;
 pub mod service;
 pub mod sigv4;
 pub mod simulator;
@@ -31,23 +33,25 @@ pub mod vif_create;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context;
+use clap::ValueEnum;
 
+use bgpd_router::{BgpdRouter, Place};
 use router::{AwsRouter, NoRouter};
 use seed::Seed;
-use service::{Clock, Service};
-use simulator::{Delays, Simulator};
+use server::{Server, Settings};
 
 /// Run the simulated AWS Direct Connect API.
 ///
-/// It speaks AWS JSON 1.1 over plain HTTP, in Region
-/// eu-central-1 unless --state says otherwise, and checks signatures against
-/// these credentials, which open nothing else:
+/// It speaks AWS JSON 1.1 over plain HTTP, in Region eu-central-1 unless --state
+/// says otherwise, and checks signatures against these credentials, which open
+/// nothing else:
 ///
 ///   AWS_ACCESS_KEY_ID=AKIALABLABLABLABLAB1
 ///   AWS_SECRET_ACCESS_KEY=lab/of/no/worth/lab/of/no/worth/lab/0001
+///   AWS_REGION=eu-central-1
+///   AWS_ENDPOINT_URL_DIRECT_CONNECT=http://127.0.0.1:4566
 ///
 /// (…LAB2 and …0002 are those of a second account, for hosted interfaces.)
 #[derive(clap::Args)]
@@ -69,15 +73,29 @@ pub struct Args {
     /// Makes ids repeatable.
     #[arg(long, default_value_t = std::process::id().into())]
     seed: u64,
+    /// What plays AWS's router: it makes a VLAN interface and a BGP session for
+    /// each virtual interface on a connection that has a `trunk` in --state.
+    #[arg(long, value_enum, default_value_t = RouterKind::None)]
+    router: RouterKind,
+    /// The network namespace that the router is in; default: this one.
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The program that plays the router.
+    #[arg(long, value_name = "FILE", default_value = "bgpd")]
+    bgpd: PathBuf,
+    /// Where the router's configuration, keys and log go.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/run/lab-aws")]
+    directory: PathBuf,
 }
 
-fn time_scale(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(scale @ 0.001..=100_000.0) => Ok(scale),
-        _ => Err("not a number from 0.001 to 100000".into()),
-    }
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RouterKind {
+    /// No router: every session stays down.
+    None,
+    Bgpd,
 }
 
+/// Serves until SIGINT or SIGTERM.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let seed = match &args.state {
         None => Seed::default(),
@@ -87,28 +105,43 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             toml::from_str(&text).with_context(|| format!("in {}", path.display()))?
         }
     };
-    let router: Box<dyn AwsRouter> = Box::new(NoRouter);
-    serve(args, seed, router)
+    let router: Box<dyn AwsRouter> = match args.router {
+        RouterKind::None => Box::new(NoRouter),
+        RouterKind::Bgpd => {
+            let place = args.namespace.map_or(Place::Here, Place::Namespace);
+            Box::new(BgpdRouter::new(place, &args.bgpd, &args.directory)?)
+        }
+    };
+    let settings = Settings {
+        listen: args.listen,
+        seed,
+        time_scale: args.time_scale,
+        random: args.seed,
+    };
+    let server = Server::start(settings, router)?;
+    println!("{}", server.url());
+    wait_for_signal()
 }
 
-fn serve(args: Args, seed: Seed, mut router: Box<dyn AwsRouter>) -> anyhow::Result<()> {
-    let clock = Clock::start(args.time_scale);
-    let simulator = Simulator::new(seed, Delays::default(), clock.now(), args.seed);
-    let service = Arc::new(Service::new(simulator, clock, args.seed));
-    let driven = Arc::clone(&service);
-    std::thread::Builder::new()
-        .name("aws-router".into())
-        .spawn(move || driven.drive(router.as_mut()))
-        .context("starting the router's thread")?;
+fn wait_for_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(args.listen)
-            .await
-            .with_context(|| format!("listening on {}", args.listen))?;
-        println!("http://{}", listener.local_addr()?);
-        axum::serve(listener, http::router(service)).await?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
         Ok(())
     })
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(scale @ 0.001..=100_000.0) => Ok(scale),
+        _ => Err("not a number from 0.001 to 100000".into()),
+    }
 }

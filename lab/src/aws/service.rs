@@ -1,6 +1,7 @@
 //! The simulator as it runs: shared by the API's requests and the thread that
 //! keeps the router as the API says.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +17,7 @@ pub struct Service {
     request_ids: Mutex<Ids>,
     region: String,
     clock: Clock,
+    stopping: AtomicBool,
 }
 
 /// The simulated world's time, which may run faster than ours.
@@ -53,6 +55,7 @@ impl Service {
             request_ids,
             region,
             clock,
+            stopping: AtomicBool::new(false),
         }
     }
 
@@ -73,12 +76,12 @@ impl Service {
     }
 
     /// Keeps `router` as the API's state wants it and takes its sessions'
-    /// states back, until the process ends. Never holds the state while the
+    /// states back, until [`Self::stop`]. Never holds the state while the
     /// router works.
     pub fn drive(&self, router: &mut dyn AwsRouter) {
         let mut applied: Option<Vec<VifIntent>> = None;
         let mut complaint = String::new();
-        loop {
+        while !self.stopping.load(Ordering::Relaxed) {
             let intents = self.intents();
             let outcome = if applied.as_ref() == Some(&intents) {
                 Ok(())
@@ -104,6 +107,10 @@ impl Service {
             }
             std::thread::sleep(POLL);
         }
+    }
+
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     fn intents(&self) -> Vec<VifIntent> {

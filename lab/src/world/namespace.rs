@@ -208,7 +208,7 @@ fn pids(name: &str) -> Vec<Pid> {
 }
 
 /// Runs to the end; what it printed, or an error that shows it.
-pub(super) fn run(command: &mut Command, input: Option<&str>) -> Result<String> {
+pub(crate) fn run(command: &mut Command, input: Option<&str>) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let spawn_error = |source| Error::Spawn {
         program: program.clone(),

@@ -1,0 +1,93 @@
+//! bgpd's configuration in AWS's role: one `[[peer]]` a BGP peer.
+
+use std::path::Path;
+
+use bgp_core::config::VifKind;
+use bgp_core::{Family, aws};
+use serde::Serialize;
+
+use super::vlan;
+use crate::aws::router::{Admin, PeerIntent, VifIntent};
+
+#[derive(Serialize)]
+struct Config<'a> {
+    bgpd: Daemon<'a>,
+    peer: Vec<Peer>,
+}
+
+#[derive(Serialize)]
+struct Daemon<'a> {
+    router_id: &'static str,
+    asn: u32,
+    control: &'a Path,
+}
+
+#[derive(Serialize)]
+struct Peer {
+    name: String,
+    address: String,
+    asn: u32,
+    local: String,
+    local_asn: u32,
+    interface: String,
+    auth_key_file: String,
+    accept: [&'static str; 1],
+    advertise: Vec<String>,
+    prefix_limit: u32,
+    prepend: u8,
+    communities: Vec<&'static str>,
+    graceful_restart: &'static str,
+}
+
+/// The text of the configuration for these VIFs. It names key files, never a
+/// key.
+pub(super) fn text(vifs: &[VifIntent], control: &Path, keys: &Path) -> anyhow::Result<String> {
+    let enabled = |vif: &VifIntent| {
+        let peers = vif.peers.iter().filter(|peer| peer.admin == Admin::Enabled);
+        peers
+            .map(|peer| self::peer(vif, peer, keys))
+            .collect::<Vec<_>>()
+    };
+    let config = Config {
+        // 100.64.0.0/10 is what AWS numbers its own routers from.
+        bgpd: Daemon {
+            router_id: "100.64.72.24",
+            asn: aws::PUBLIC_ASN.0,
+            control,
+        },
+        peer: vifs.iter().flat_map(enabled).collect(),
+    };
+    Ok(toml::to_string(&config)?)
+}
+
+fn peer(vif: &VifIntent, peer: &PeerIntent, keys: &Path) -> Peer {
+    let ours = |net: &&ipnet::IpNet| Family::of(net.addr()) == peer.family;
+    let is_public = vif.kind == VifKind::Public;
+    Peer {
+        name: peer.id.clone(),
+        address: peer.customer.addr().to_string(),
+        asn: peer.asn.0,
+        local: peer.amazon.to_string(),
+        local_asn: vif.asn.0,
+        interface: vlan::interface(vif),
+        auth_key_file: keys.join(&peer.id).display().to_string(),
+        accept: ["any"],
+        advertise: vif
+            .advertise
+            .iter()
+            .filter(ours)
+            .map(ToString::to_string)
+            .collect(),
+        prefix_limit: peer.prefix_limit,
+        // User Guide, "Routing policies": AS_PATHs of AWS's public prefixes have
+        // at least 3 ASNs, NO_EXPORT is on all, 7224:8100 on the same Region's.
+        prepend: if is_public { 2 } else { 0 },
+        communities: if is_public {
+            vec!["no-export", "7224:8100"]
+        } else {
+            vec![]
+        },
+        // User Guide: AWS's restart time.
+        graceful_restart: "120s",
+    }
+}

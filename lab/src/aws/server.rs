@@ -1,0 +1,100 @@
+//! The simulated AWS as something that runs: started, asked for its URL,
+//! stopped when dropped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use tokio::sync::oneshot;
+
+use super::http;
+use super::router::AwsRouter;
+use super::seed::Seed;
+use super::service::{Clock, Service};
+use super::simulator::{Delays, Simulator};
+
+pub struct Settings {
+    /// Port 0 takes a free one.
+    pub listen: SocketAddr,
+    pub seed: Seed,
+    /// Simulated seconds a second.
+    pub time_scale: f64,
+    /// The same number, the same ids.
+    pub random: u64,
+}
+
+/// A running simulator: one thread serves the API, one drives the router.
+pub struct Server {
+    address: SocketAddr,
+    service: Arc<Service>,
+    stop_serving: Option<oneshot::Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Returns once the API can be called.
+    pub fn start(settings: Settings, mut router: Box<dyn AwsRouter>) -> anyhow::Result<Self> {
+        let Settings {
+            listen,
+            seed,
+            time_scale,
+            random,
+        } = settings;
+        let listener = std::net::TcpListener::bind(listen)
+            .with_context(|| format!("can't listen on {listen}: choose another address or port"))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let clock = Clock::start(time_scale);
+        let simulator = Simulator::new(seed, Delays::default(), clock.now(), random);
+        let service = Arc::new(Service::new(simulator, clock, random));
+
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop_serving, stopped) = oneshot::channel::<()>();
+        let app = http::router(Arc::clone(&service));
+        let serving = std::thread::Builder::new()
+            .name("aws-api".into())
+            .spawn(move || {
+                let outcome = runtime.block_on(async {
+                    let listener = tokio::net::TcpListener::from_std(listener)?;
+                    tokio::select! {
+                        outcome = async { axum::serve(listener, app).await } => outcome,
+                        _ = stopped => Ok(()),
+                    }
+                });
+                if let Err(error) = outcome {
+                    tracing::error!(%error, "the API has stopped");
+                }
+            })?;
+        let driven = Arc::clone(&service);
+        let driving = std::thread::Builder::new()
+            .name("aws-router".into())
+            .spawn(move || driven.drive(router.as_mut()))?;
+        Ok(Self {
+            address,
+            service,
+            stop_serving: Some(stop_serving),
+            threads: vec![serving, driving],
+        })
+    }
+
+    /// For `AWS_ENDPOINT_URL_DIRECT_CONNECT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Server {
+    /// Stops both, and with its thread the router goes too.
+    fn drop(&mut self) {
+        self.service.stop();
+        drop(self.stop_serving.take());
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the simulated AWS has panicked");
+            }
+        }
+    }
+}
