@@ -1,4 +1,8 @@
 //! A small world on one machine, to try and test Direct Connect in.
 
 pub mod aws;
+pub mod control;
+pub mod demo;
+pub mod interrupt;
+pub mod wait;
 pub mod world;

@@ -1,5 +1,7 @@
 //! `lab`: the command line of the simulated world.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// A small world on one machine: simulated AWS, routers, hosts, faults.
@@ -13,9 +15,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Aws(lab::aws::Args),
+    Demo(lab::demo::Args),
+    Enter(lab::demo::EnterArgs),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
@@ -24,6 +28,8 @@ fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     match Cli::parse().command {
-        Command::Aws(args) => lab::aws::run(args),
+        Command::Aws(args) => lab::aws::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => lab::demo::run(args),
+        Command::Enter(args) => lab::demo::enter(args),
     }
 }
