@@ -40,7 +40,8 @@ pub enum Command {
         path: PathId,
     },
     /// Routes may flow to and from the peer. `outbound` is bounded; the session
-    /// sends `Writable` after it has taken from a full one.
+    /// sends `Writable` after it has taken from a full one. Whether it was full
+    /// shows afterwards: what is left and what was taken reach its capacity.
     Established {
         path: PathId,
         negotiated: Negotiated,

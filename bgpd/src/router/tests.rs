@@ -1,1 +1,479 @@
+//! The thread, with sessions and a kernel that are channels.
 
+#![allow(clippy::unwrap_used)]
+
+use std::net::IpAddr;
+use std::sync::mpsc as std_mpsc;
+use std::time::{Duration, Instant};
+
+use bgp_core::config::{Peer, Ttl};
+use bgp_core::peer::StopReason;
+use bgp_core::policy::Policy;
+use bgp_core::wire::{Announcement, AsPath, Codec, NextHop, Origin, PathAttributes, Prefixes};
+use ipnet::Ipv4Net;
+
+use super::schedule::{Fate, INITIAL_ROUTES, Progress, STALE};
+use super::*;
+
+const A: PathId = PathId(1);
+const B: PathId = PathId(2);
+/// Longer than any answer takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the kernel's side was told.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Routes(usize),
+    PathUp(PathId),
+    PathDown(PathId),
+    Converged,
+}
+
+/// A kernel that takes only so many batches.
+struct Recorder {
+    told: std_mpsc::Sender<Told>,
+    room: std_mpsc::Receiver<()>,
+}
+
+impl Kernel for Recorder {
+    fn takes_routes(&self) -> bool {
+        true
+    }
+
+    fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>> {
+        if self.room.try_recv().is_err() {
+            return Err(changes);
+        }
+        let _ = self.told.send(Told::Routes(changes.len()));
+        Ok(())
+    }
+
+    fn converged(&self) {
+        let _ = self.told.send(Told::Converged);
+    }
+
+    fn path_up(&self, path: PathId) {
+        let _ = self.told.send(Told::PathUp(path));
+    }
+
+    fn path_down(&self, path: PathId, _: &DownReason) {
+        let _ = self.told.send(Told::PathDown(path));
+    }
+}
+
+struct World {
+    commands: mpsc::Sender<Command>,
+    events: mpsc::UnboundedReceiver<Event>,
+    told: std_mpsc::Receiver<Told>,
+    room: std_mpsc::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl World {
+    /// A and B are configured.
+    fn new() -> Self {
+        let (commands, inbox) = channel();
+        let (events_in, events) = mpsc::unbounded_channel();
+        let (told_in, told) = std_mpsc::channel();
+        let (room, room_out) = std_mpsc::channel();
+        let settings = Settings {
+            asn: Asn(65010),
+            router_id: RouterId("192.0.2.1".parse().unwrap()),
+        };
+        let kernel = Recorder {
+            told: told_in,
+            room: room_out,
+        };
+        let thread = spawn_with(settings, kernel, events_in, inbox).unwrap();
+        let world = Self {
+            commands,
+            events,
+            told,
+            room,
+            thread,
+        };
+        world.configure(A, peer("a", "198.51.100.1", 64512));
+        world.configure(B, peer("b", "203.0.113.1", 64513));
+        world
+    }
+
+    fn send(&self, command: Command) {
+        assert!(self.commands.blocking_send(command).is_ok());
+    }
+
+    fn configure(&self, path: PathId, peer: Peer) {
+        self.send(Command::Configure {
+            path,
+            peer: Arc::new(peer),
+        });
+    }
+
+    /// Brings a session up whose channel holds `capacity` messages.
+    fn establish(&self, path: PathId, capacity: usize) -> mpsc::Receiver<Outbound> {
+        let (outbound, inbox) = mpsc::channel(capacity);
+        let negotiated = Negotiated {
+            remote_asn: Asn(64511 + path.0),
+            remote_router_id: RouterId(path.0.into()),
+            hold_time: Duration::from_secs(90),
+            keepalive: Duration::from_secs(30),
+            codec: Codec {
+                four_octet_as: true,
+                extended_messages: false,
+                families: [Family::Ipv4].into_iter().collect(),
+                internal: false,
+            },
+            route_refresh: true,
+            remote_restart_time: None,
+        };
+        let local = "192.0.2.1".parse().unwrap();
+        self.send(Command::Established {
+            path,
+            negotiated,
+            local,
+            outbound,
+        });
+        inbox
+    }
+
+    fn update(&self, path: PathId, update: Update) {
+        self.send(Command::Updates {
+            path,
+            updates: vec![update],
+        });
+    }
+
+    fn told(&self) -> Told {
+        self.told.recv_timeout(PATIENCE).unwrap()
+    }
+
+    fn grow(&self, batches: usize) {
+        for _ in 0..batches {
+            self.room.send(()).unwrap();
+        }
+        self.send(Command::FibReady);
+    }
+
+    fn end(self) {
+        drop(self.commands);
+        self.thread.join().unwrap();
+    }
+}
+
+fn peer(name: &str, remote: &str, remote_asn: u32) -> Peer {
+    let remote: IpAddr = remote.parse().unwrap();
+    Peer {
+        name: name.into(),
+        vif: None,
+        local: None,
+        interface: None,
+        remote,
+        port: 179,
+        remote_asn: Asn(remote_asn),
+        local_asn: Asn(65010),
+        auth_key_file: None,
+        passive: false,
+        hold_time: Duration::from_secs(90),
+        connect_retry: Duration::from_secs(5),
+        ttl: Ttl::Direct,
+        families: vec![Family::Ipv4],
+        import: Policy::accept_all(),
+        export: Policy::accept_all(),
+        advertise: Vec::new(),
+        prefix_limit: None,
+        advertise_limit: None,
+        backup: None,
+        refuse_zero_hold_time: false,
+        graceful_restart: None,
+    }
+}
+
+fn nets(count: u32) -> Vec<Ipv4Net> {
+    (0..count)
+        .map(|at| Ipv4Net::new((0x0a00_0000 + (at << 8)).into(), 24).unwrap())
+        .collect()
+}
+
+/// From A, with attributes of their own for every prefix.
+fn announcing(nets: &[Ipv4Net]) -> Update {
+    let mut update = Update::default();
+    for (net, asn) in nets.iter().zip(1..) {
+        let attributes = Arc::new(PathAttributes {
+            origin: Origin::Igp,
+            as_path: AsPath::sequence([Asn(64512), Asn(asn)]),
+            next_hop: NextHop {
+                address: "198.51.100.1".parse().unwrap(),
+                link_local: None,
+            },
+            med: None,
+            local_pref: None,
+            atomic_aggregate: false,
+            aggregator: None,
+            communities: Vec::new(),
+            extended_communities: Vec::new(),
+            large_communities: Vec::new(),
+            originator_id: None,
+            cluster_list: Vec::new(),
+            unknown: Vec::new(),
+        });
+        update.announced.push(Announcement {
+            attributes,
+            prefixes: Prefixes::V4(vec![*net]),
+        });
+    }
+    update
+}
+
+fn end_of_rib() -> Update {
+    Update {
+        end_of_rib: Some(Family::Ipv4),
+        ..Update::default()
+    }
+}
+
+fn ended() -> DownReason {
+    DownReason::ConnectionClosed("reset".to_owned())
+}
+
+#[test]
+fn a_path_is_up_when_its_initial_routes_are_with_the_kernel() {
+    let mut world = World::new();
+    let _a = world.establish(A, 10);
+    world.update(A, announcing(&nets(3)));
+    world.update(A, end_of_rib());
+    assert_eq!(
+        world.events.blocking_recv(),
+        Some(Event::InitialRoutes { path: A })
+    );
+    assert!(
+        world.told.recv_timeout(Duration::from_millis(100)).is_err(),
+        "the kernel has no room"
+    );
+    world.grow(10);
+    assert_eq!(world.told(), Told::Routes(3));
+    assert_eq!(world.told(), Told::PathUp(A));
+    world.send(Command::Down {
+        path: A,
+        reason: ended(),
+    });
+    assert_eq!(world.told(), Told::PathDown(A));
+    assert_eq!(world.told(), Told::Routes(3), "withdrawn");
+    world.end();
+}
+
+#[test]
+fn what_an_earlier_run_left_goes_when_every_peer_has_spoken() {
+    let world = World::new();
+    world.grow(10);
+    let (_a, _b) = (world.establish(A, 10), world.establish(B, 10));
+    world.update(A, end_of_rib());
+    assert_eq!(world.told(), Told::PathUp(A));
+    world.update(B, end_of_rib());
+    assert_eq!(
+        (world.told(), world.told()),
+        (Told::PathUp(B), Told::Converged)
+    );
+    world.end();
+}
+
+#[test]
+fn a_slow_session_hears_everything_and_nobody_waits_for_it() {
+    let world = World::new();
+    world.grow(1000);
+    let (_a, mut slow) = (world.establish(A, 10), world.establish(B, 2));
+    world.update(A, announcing(&nets(500)));
+    let (answer, counts) = oneshot::channel();
+    world.send(Command::Counts { answer });
+    let counts = counts.blocking_recv().unwrap();
+    assert_eq!((counts[0].0, counts[0].1.received), (A, 500));
+    let (mut heard, mut ended) = (0, 0);
+    while heard < 500 || ended < 1 {
+        let taken = slow.blocking_recv().unwrap();
+        // Asked afterwards: it may have become full since.
+        let was_full = slow.len() + 1 >= slow.max_capacity();
+        match taken {
+            Outbound::Announce(_, prefixes) => heard += prefixes.len(),
+            Outbound::Withdraw(prefixes) => panic!("{prefixes:?}"),
+            Outbound::EndOfRib(_) => ended += 1,
+        }
+        if was_full {
+            world.send(Command::Writable { path: B });
+        }
+    }
+    world.end();
+}
+
+#[test]
+fn questions_are_answered_beside_the_work() {
+    let world = World::new();
+    let _a = world.establish(A, 10);
+    world.update(A, announcing(&nets(50)));
+    let (answer, routes) = oneshot::channel();
+    let query = RoutesQuery {
+        limit: Some(20),
+        ..RoutesQuery::default()
+    };
+    world.send(Command::Routes { query, answer });
+    let routes = routes.blocking_recv().unwrap();
+    assert_eq!((routes.routes.len(), routes.truncated), (20, true));
+    let (answer, route) = oneshot::channel();
+    world.send(Command::Route {
+        prefix: "10.0.7.9/32".parse().unwrap(),
+        answer,
+    });
+    let route = route.blocking_recv().unwrap().unwrap();
+    assert_eq!(
+        (
+            route.prefix.to_string().as_str(),
+            route.paths[0].peer.as_str()
+        ),
+        ("10.0.7.0/24", "a")
+    );
+    world.end();
+}
+
+#[test]
+fn limits_are_told_to_the_daemon() {
+    let mut world = World::new();
+    world.configure(
+        A,
+        Peer {
+            prefix_limit: Some(4),
+            ..peer("a", "198.51.100.1", 64512)
+        },
+    );
+    world.configure(
+        B,
+        Peer {
+            advertise_limit: Some(1),
+            ..peer("b", "203.0.113.1", 64513)
+        },
+    );
+    let (_a, _b) = (world.establish(A, 10), world.establish(B, 10));
+    world.update(A, announcing(&nets(5)));
+    let limit = Event::PrefixLimit {
+        path: A,
+        family: Family::Ipv4,
+        limit: 4,
+    };
+    let held_back = Event::HeldBack {
+        path: B,
+        family: Family::Ipv4,
+        prefixes: 3,
+    };
+    assert_eq!(world.events.blocking_recv(), Some(limit));
+    assert_eq!(world.events.blocking_recv(), Some(held_back));
+    world.end();
+}
+
+#[test]
+fn routes_of_a_session_with_a_backup_outlive_it() {
+    let world = World::new();
+    world.grow(100);
+    world.configure(
+        A,
+        Peer {
+            backup: Some("internet".into()),
+            ..peer("a", "198.51.100.1", 64512)
+        },
+    );
+    let _a = world.establish(A, 10);
+    world.update(A, announcing(&nets(3)));
+    assert_eq!(world.told(), Told::Routes(3));
+    world.send(Command::Down {
+        path: A,
+        reason: ended(),
+    });
+    assert_eq!(world.told(), Told::PathDown(A));
+    let _again = world.establish(A, 10);
+    world.update(A, announcing(&nets(2)));
+    world.update(A, end_of_rib());
+    assert_eq!(
+        (world.told(), world.told()),
+        (Told::Routes(1), Told::PathUp(A)),
+        "the third is gone"
+    );
+    world.end();
+}
+
+#[test]
+fn a_peer_without_end_of_rib_is_waited_for() {
+    let start = Instant::now();
+    let mut progress = Progress::default();
+    assert_eq!(progress.next_timeout(), None);
+    progress.established(&[Family::Ipv4], start);
+    assert!(!progress.take_initial_routes(start));
+    assert_eq!(progress.next_timeout(), Some(start + INITIAL_ROUTES));
+    assert!(progress.take_initial_routes(start + INITIAL_ROUTES));
+    assert!(
+        !progress.take_initial_routes(start + INITIAL_ROUTES),
+        "once"
+    );
+    assert_eq!(progress.next_timeout(), Some(start + STALE));
+    assert!(!progress.take_sweep(start));
+    assert!(progress.take_sweep(start + STALE));
+    assert_eq!(progress.next_timeout(), None);
+}
+
+#[test]
+fn initial_routes_end_with_every_familys_end_of_rib() {
+    let start = Instant::now();
+    let mut progress = Progress::default();
+    progress.established(&Family::ALL, start);
+    progress.end_of_rib(Family::Ipv6, start);
+    assert!(!progress.take_initial_routes(start));
+    progress.end_of_rib(Family::Ipv4, start);
+    assert!(progress.take_initial_routes(start));
+    progress.end_of_rib(Family::Ipv4, start);
+    assert!(
+        !progress.take_initial_routes(start),
+        "a later one changes nothing"
+    );
+}
+
+#[test]
+fn the_fate_of_routes_follows_the_reason_of_the_end() {
+    let minute = Duration::from_secs(60);
+    let plain = peer("a", "198.51.100.1", 64512);
+    let backed = Peer {
+        backup: Some("b".into()),
+        ..plain.clone()
+    };
+    let restarting = Peer {
+        graceful_restart: Some(minute),
+        ..plain.clone()
+    };
+    let limit = StopReason::MaximumPrefixes {
+        family: Family::Ipv4,
+        limit: 1,
+        retry_after: minute,
+    };
+    let hold_timer = DownReason::NotificationSent(bgp_core::wire::Notification {
+        code: 4,
+        subcode: 0,
+        data: Vec::new(),
+    });
+    for (peer, restart_time, reason, fate) in [
+        (&plain, Some(minute), ended(), Fate::Withdraw),
+        (&backed, None, ended(), Fate::Keep),
+        (&backed, None, hold_timer.clone(), Fate::Keep),
+        (
+            &backed,
+            None,
+            DownReason::LinkDown("no carrier"),
+            Fate::Keep,
+        ),
+        (&backed, None, DownReason::Stopped(limit), Fate::Withdraw),
+        (
+            &backed,
+            None,
+            DownReason::Stopped(StopReason::PeerDeconfigured),
+            Fate::Withdraw,
+        ),
+        (&restarting, Some(minute), ended(), Fate::KeepFor(minute)),
+        (&restarting, None, ended(), Fate::Withdraw),
+        (&restarting, Some(Duration::ZERO), ended(), Fate::Withdraw),
+        (&restarting, Some(minute), hold_timer, Fate::Withdraw),
+    ] {
+        assert_eq!(Fate::of(peer, restart_time, &reason), fate, "{reason:?}");
+    }
+}
