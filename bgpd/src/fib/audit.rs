@@ -70,13 +70,19 @@ impl Worker {
         missing
             .iter()
             .for_each(|(prefix, group)| self.kernel.put(prefix, *group, Put::New));
+        // Blocked ones are tried again each time, and blocked again if refused.
+        let blocked = std::mem::take(&mut self.blocked);
         self.kernel.flush();
+        self.judge_refusals();
 
+        let missing = missing
+            .iter()
+            .filter(|(prefix, _)| !blocked.contains(prefix));
         let count = |found: usize| found as u64;
         let found = Differences {
             foreign: count(foreign.len()),
             wrong: count(wrong.len()),
-            missing: count(missing.len()),
+            missing: count(missing.count()),
         };
         if found.total() > 0 {
             tracing::warn!(

@@ -277,8 +277,11 @@ impl Worker {
     }
 
     fn audit_early(&mut self) {
-        self.audit_at = self.audit_at.min(Instant::now() + self.audit_soon);
-        self.audit_soon = (self.audit_soon * 2).min(AUDIT_EVERY);
+        let at = Instant::now() + self.audit_soon;
+        if at < self.audit_at {
+            self.audit_at = at;
+            self.audit_soon = (self.audit_soon * 2).min(AUDIT_EVERY);
+        }
     }
 
     /// Finds the routes of an earlier run, which stay until the RIB has spoken.
@@ -411,12 +414,20 @@ impl Worker {
                 .picture
                 .slot(&seen.prefix)
                 .and_then(|slot| self.slots.get(slot).in_kernel());
-            // A deletion that was overtaken by our own replacement is refused
-            // as EEXIST, so a stale notification does no harm.
             if let Some(group) = group {
                 self.kernel.put(&seen.prefix, group, Put::New);
                 restored += 1;
             }
+        }
+        self.kernel.flush();
+        // Where our own repair has overtaken the notification the route is there
+        // already; the audit can tell it from another program's.
+        let overtaken = self
+            .kernel
+            .refused
+            .extract_if(.., |(_, refusal)| refusal.errno == libc::EEXIST);
+        if overtaken.count() > 0 {
+            self.audit_early();
         }
         if restored > 0 {
             tracing::warn!("another program deleted {restored} of our routes; they are back");
