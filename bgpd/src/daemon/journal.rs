@@ -49,9 +49,9 @@ impl Journal {
 
     fn add(&mut self, weight: Weight, subject: &str, text: String) {
         match weight {
-            Weight::Info => tracing::info!(subject, "{text}"),
-            Weight::Warning => tracing::warn!(subject, "{text}"),
-            Weight::Error => tracing::error!(subject, "{text}"),
+            Weight::Info => tracing::info!(target: "bgpd", subject, "{text}"),
+            Weight::Warning => tracing::warn!(target: "bgpd", subject, "{text}"),
+            Weight::Error => tracing::error!(target: "bgpd", subject, "{text}"),
         }
         if self.events.len() == KEPT {
             self.events.pop_front();

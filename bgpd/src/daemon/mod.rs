@@ -225,17 +225,15 @@ impl Daemon {
                 took,
             } => {
                 let name = self.ids.name(path);
+                let mut text = format!("path is {}: {reason}", if up { "up" } else { "down" });
                 if groups > 0 {
                     self.measures.observe_swap(took);
+                    text.push_str(&format!("; {groups} groups moved in {took:?}"));
                 }
-                let moved = format!("{groups} groups moved in {took:?}");
                 match (up, stranded) {
-                    (true, _) => self.journal.info(&name, format!("path is up: {reason}; {moved}")),
-                    (false, 0) => self.journal.warn(&name, format!("path is down: {reason}; {moved}")),
-                    (false, _) => self.journal.error(
-                        &name,
-                        format!("path is down: {reason}; {moved}, {stranded} have no other path that is up"),
-                    ),
+                    (true, _) => self.journal.info(&name, text),
+                    (false, 0) => self.journal.warn(&name, text),
+                    (false, _) => self.journal.error(&name, text),
                 }
             }
         }

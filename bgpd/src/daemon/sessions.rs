@@ -10,7 +10,7 @@ use bgp_core::PathId;
 use bgp_core::config::{AuthKey, Peer};
 use bgp_core::peer::{DownReason, State, StopReason};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
 use super::links::VifState;
 use super::{Daemon, GOODBYE, keys};
@@ -51,6 +51,7 @@ pub(super) enum Wait {
 pub(super) struct Running {
     commands: mpsc::Sender<Command>,
     pub(super) status: watch::Receiver<session::Status>,
+    task: AbortHandle,
     supervisor: JoinHandle<()>,
     seen_state: State,
     seen_error: Option<String>,
@@ -203,6 +204,7 @@ impl Daemon {
             self.parts.router.clone(),
             self.parts.fastpath.clone(),
         );
+        let task = handle.task.abort_handle();
         let supervisor = tokio::spawn(supervise(
             name.clone(),
             session.generation,
@@ -213,6 +215,7 @@ impl Daemon {
         session.slot = Slot::Running(Running {
             commands: handle.commands,
             status: handle.status,
+            task,
             supervisor,
             seen_state: State::Idle,
             seen_error: None,
@@ -234,35 +237,43 @@ impl Daemon {
             let Slot::Running(running) = std::mem::replace(&mut session.slot, stopped) else {
                 continue;
             };
-            session.earlier_flaps += running.status.borrow().flaps;
-            // The sender goes with `running`: a session without one ends.
+            // What this task still tells is no news.
+            session.generation += 1;
             let _ = running.commands.try_send(Command::Stop(reason.clone()));
-            ending.push((
-                session.path,
-                session.peer.remote,
-                reason,
-                running.supervisor,
-            ));
+            ending.push((name, reason, running));
         }
         let deadline = tokio::time::Instant::now() + GOODBYE;
-        for (path, remote, reason, mut supervisor) in ending {
-            if tokio::time::timeout_at(deadline, &mut supervisor)
-                .await
-                .is_err()
-            {
-                supervisor.abort();
-                tracing::warn!(
-                    subject = &*self.ids.name(path),
-                    "the session did not end within {GOODBYE:?}"
-                );
-                self.tell_router(router::Command::Down {
-                    path,
-                    reason: DownReason::Stopped(reason),
-                })
-                .await;
-            }
-            self.clear_listeners_key(remote);
+        for (name, reason, running) in ending {
+            self.await_end(&name, reason, running, deadline).await;
         }
+    }
+
+    async fn await_end(
+        &mut self,
+        name: &Arc<str>,
+        reason: StopReason,
+        running: Running,
+        deadline: tokio::time::Instant,
+    ) {
+        // A session whose sender is gone ends.
+        drop(running.commands);
+        let ended = tokio::time::timeout_at(deadline, running.supervisor).await;
+        let Some(session) = self.sessions.get_mut(name) else {
+            return;
+        };
+        session.earlier_flaps += running.status.borrow().flaps;
+        let (path, remote) = (session.path, session.peer.remote);
+        if ended.is_err() {
+            running.task.abort();
+            tracing::warn!(
+                subject = &**name,
+                "the session did not end within {GOODBYE:?}"
+            );
+            let reason = DownReason::Stopped(reason);
+            self.tell_router(router::Command::Down { path, reason })
+                .await;
+        }
+        self.clear_listeners_key(remote);
     }
 
     pub(super) fn tell(&self, name: &str, command: Command) {
