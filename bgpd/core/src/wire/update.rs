@@ -252,7 +252,7 @@ fn sort_prefixes(
     }
     match received.reach.take() {
         Some(Reach::Carried(next_hop, prefixes)) if !prefixes.is_empty() => {
-            reachable.push((next_hop, prefixes));
+            reachable.push((next_hop.ok(), prefixes));
         }
         Some(Reach::Ignored) => {
             received.reach_ignored = true;

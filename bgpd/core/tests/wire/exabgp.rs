@@ -108,7 +108,10 @@ fn check(name: &str, command: &str, raw: &[u8], codec: &Codec) {
             } else {
                 Family::Ipv6
             };
-            let wanted = Update { end_of_rib: Some(family), ..Update::default() };
+            let wanted = Update {
+                end_of_rib: Some(family),
+                ..Update::default()
+            };
             assert_eq!(update, wanted, "{context}");
             // The bytes differ for IPv6: ExaBGP writes a two-octet length there.
             let again = support::encode(&Message::Update(update), codec);

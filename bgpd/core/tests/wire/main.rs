@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods, reason = "tests read recorded data")]
 
+mod captures;
 mod exabgp;
 mod hostile;
 mod real_table;

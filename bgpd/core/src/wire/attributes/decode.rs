@@ -49,8 +49,8 @@ pub(in super::super) struct Received {
 /// MP_REACH_NLRI (RFC 4760 §3).
 #[derive(Debug)]
 pub(in super::super) enum Reach {
-    /// `None`: a next hop that no packet can be sent to.
-    Carried(Option<NextHop>, Prefixes),
+    /// The next hop, or why no packet can be sent to it.
+    Carried(Result<NextHop, &'static str>, Prefixes),
     /// A family that was not negotiated.
     Ignored,
 }
@@ -226,8 +226,8 @@ impl Received {
             }
             attribute::MP_REACH_NLRI => {
                 let reach = self.reach.insert(reach(value, codec)?);
-                if let Reach::Carried(None, _) = reach {
-                    return Err(withdraw("its next hop is not the address of a host"));
+                if let Reach::Carried(Err(reason), _) = reach {
+                    return Err(withdraw(reason));
                 }
             }
             attribute::MP_UNREACH_NLRI => self.unreach = Some(unreach(value, codec)?),
@@ -385,12 +385,7 @@ fn as_path(value: &[u8], codec: &Codec) -> Result<AsPath, Fault> {
 
 /// RFC 7606 §7.3, RFC 4271 §6.3.
 fn next_hop(value: &[u8]) -> Result<Ipv4Addr, Fault> {
-    let address = Ipv4Addr::from(number(value)?);
-    if is_host_v4(address) {
-        Ok(address)
-    } else {
-        Err(withdraw("not the address of a host"))
-    }
+    usable_v4(Ipv4Addr::from(number(value)?)).map_err(withdraw)
 }
 
 fn number(value: &[u8]) -> Result<u32, Fault> {
@@ -478,35 +473,31 @@ fn afi_safi(input: &[u8]) -> Parsed<'_, (u16, u8)> {
     (be_u16, be_u8).parse(input)
 }
 
-fn reach_v4(input: &[u8]) -> Parsed<'_, Option<NextHop>> {
+fn reach_v4(input: &[u8]) -> Parsed<'_, Result<NextHop, &'static str>> {
     let (rest, address) = all_consuming(be_u32).parse(input)?;
-    let address = Ipv4Addr::from(address);
+    let next_hop = usable_v4(Ipv4Addr::from(address));
     Ok((
         rest,
-        is_host_v4(address).then(|| NextHop::from(IpAddr::V4(address))),
+        next_hop.map(|address| NextHop::from(IpAddr::V4(address))),
     ))
 }
 
 /// RFC 2545 §3: one address, or a global and a link-local one.
-fn reach_v6(input: &[u8]) -> Parsed<'_, Option<NextHop>> {
+fn reach_v6(input: &[u8]) -> Parsed<'_, Result<NextHop, &'static str>> {
     let (input, first) = address_v6(input)?;
+    let single = |address| usable_v6(address).map(|address| NextHop::from(IpAddr::V6(address)));
     if input.is_empty() {
-        return Ok((
-            input,
-            is_host_v6(first).then(|| NextHop::from(IpAddr::V6(first))),
-        ));
+        return Ok((input, single(first)));
     }
     let (rest, second) = all_consuming(address_v6).parse(input)?;
     let link_local = Some(second).filter(Ipv6Addr::is_unicast_link_local);
     let next_hop = match link_local {
         // Some speakers without a global address send none or the link-local
         // one twice.
-        Some(second) if first.is_unspecified() || first.is_unicast_link_local() => {
-            Some(NextHop::from(IpAddr::V6(second)))
-        }
-        _ => is_host_v6(first).then_some(NextHop {
-            address: IpAddr::V6(first),
+        Some(second) if first.is_unspecified() || first.is_unicast_link_local() => single(second),
+        _ => single(first).map(|next_hop| NextHop {
             link_local,
+            ..next_hop
         }),
     };
     Ok((rest, next_hop))
@@ -519,14 +510,20 @@ fn address_v6(input: &[u8]) -> Parsed<'_, Ipv6Addr> {
 }
 
 /// RFC 4271 §6.3: what can't be a host's address can't be a next hop's.
-fn is_host_v4(address: Ipv4Addr) -> bool {
+fn usable_v4(address: Ipv4Addr) -> Result<Ipv4Addr, &'static str> {
     let [first, ..] = address.octets();
-    first != 0 && first != 127 && !address.is_multicast() && !address.is_broadcast()
+    if matches!(first, 0 | 127) || address.is_multicast() || address.is_broadcast() {
+        return Err("the next hop is not the address of another host");
+    }
+    Ok(address)
 }
 
-fn is_host_v6(address: Ipv6Addr) -> bool {
-    !(address.is_unspecified()
-        || address.is_loopback()
-        || address.is_multicast()
-        || address.to_ipv4_mapped().is_some())
+fn usable_v6(address: Ipv6Addr) -> Result<Ipv6Addr, &'static str> {
+    if address.to_ipv4_mapped().is_some() {
+        return Err("the next hop is an IPv4 address: the peer has no IPv6 address on this link");
+    }
+    if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+        return Err("the next hop is not the address of another host");
+    }
+    Ok(address)
 }
