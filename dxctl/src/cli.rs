@@ -44,6 +44,7 @@ pub(crate) struct Global {
         help_heading = "bgpd",
         value_name = "PATH",
         env = "BGPD_SOCKET",
+        hide_env_values = true,
         default_value = "/run/bgpd/bgpd.sock"
     )]
     pub(crate) socket: PathBuf,
@@ -657,7 +658,8 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 const EXAMPLES: &str = "\
 Examples:
-  dxctl vif create --kind private --connection dxcon-fg31dyv6 --name prod --gateway vgw-0a1b2c3d --wait
+  dxctl vif create --kind private --connection dxcon-fg31dyv6 --name prod \\
+      --gateway vgw-0a1b2c3d --wait
   dxctl bgpd-config prod --parent eth1 --advertise 10.20.0.0/16
   dxctl status
 
@@ -683,7 +685,8 @@ Examples:
 
 const VIF_CREATE_EXAMPLES: &str = "\
 Examples:
-  dxctl vif create --kind private --connection dxcon-fg31dyv6 --name prod --gateway vgw-0a1b2c3d --wait
+  dxctl vif create --kind private --connection dxcon-fg31dyv6 --name prod \\
+      --gateway vgw-0a1b2c3d --wait
   dxctl vif create --kind transit --connection dxcon-fg31dyv6 --name hub --vlan 102 --asn 65010 \\
       --gateway 5f294f92-bafb-4011-916d-9b0bdb83f3b5 --mtu 8500 \\
       --generate-auth-key --key-out /etc/bgpd/keys/hub
@@ -720,7 +723,8 @@ Examples:
 const ROUTER_CONFIG_EXAMPLES: &str = "\
 Examples:
   dxctl router-config --list-platforms
-  dxctl router-config prod --platform cisco_ios_xe --parent TenGigabitEthernet0/0/0 --advertise 10.20.0.0/16
+  dxctl router-config prod --platform cisco_ios_xe --parent TenGigabitEthernet0/0/0 \\
+      --advertise 10.20.0.0/16
   dxctl router-config prod --platform juniper_junos --parent xe-0/0/0 --preference high > prod.set
 
 The MD5 key is left out of the text unless --reveal is given.";

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region};
@@ -46,7 +47,12 @@ impl Client {
             loader = loader.app_name(name);
         }
         if let Some(profile) = &access.profile {
-            loader = loader.profile_name(profile);
+            // As with every AWS tool, a profile that is asked for wins over the
+            // environment's credentials; the SDK's default chain has it the other way.
+            let provider = ProfileFileCredentialsProvider::builder()
+                .profile_name(profile)
+                .build();
+            loader = loader.profile_name(profile).credentials_provider(provider);
         }
         if let Some(region) = &access.region {
             loader = loader.region(Region::new(region.clone()));
@@ -67,6 +73,10 @@ impl Client {
         } else if let Some(url) = endpoint_in_environment() {
             place = format!("{place} at {url}");
         }
+        if let Some(profile) = &access.profile {
+            place = format!("{place}, profile {profile}");
+        }
+        tracing::debug!(place, "calling the API");
         Ok(Self {
             sdk: aws_sdk_directconnect::Client::from_conf(builder.build()),
             place,
@@ -116,7 +126,7 @@ impl DirectConnect for Client {
             let page = call
                 .send()
                 .await
-                .map_err(|error| self.error(format!("describe {filter}"), &error))?;
+                .map_err(|error| self.error(filter.to_string(), &error))?;
             all.extend(page.virtual_interfaces().iter().map(convert::described));
             token = following(page.next_token());
             if token.is_none() {
@@ -151,7 +161,7 @@ impl DirectConnect for Client {
             let page = call
                 .send()
                 .await
-                .map_err(|error| self.error("describe Direct Connect gateways", &error))?;
+                .map_err(|error| self.error("list the Direct Connect gateways", &error))?;
             all.extend(
                 page.direct_connect_gateways()
                     .iter()

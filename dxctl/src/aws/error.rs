@@ -154,7 +154,7 @@ fn from_service<E: ProvideErrorMetadata>(error: &E) -> (Outcome, String, &'stati
         | "IncompleteSignature"
         | "MissingAuthenticationToken" => (
             Outcome::NotDone,
-            "AWS doesn't know these credentials: check --profile, the AWS_* variables and the clock.",
+            "AWS doesn't accept these credentials: check --profile, --region, the AWS_* variables and the clock.",
         ),
         "UnknownOperationException" => (
             Outcome::Refused,
@@ -177,8 +177,13 @@ fn from_dispatch(chain: &str) -> (String, &'static str) {
         || lower.contains("identity")
         || lower.contains("token provider")
     {
+        // The SDK's own words there are a list of its providers.
+        let cause = match chain.contains("no credentials found in chain") {
+            true => "there are no AWS credentials: none in the environment, the shared files, or from this machine's role".to_owned(),
+            false => format!("no usable AWS credentials: {chain}"),
+        };
         return (
-            format!("no usable AWS credentials: {chain}"),
+            cause,
             "Sign in (aws sso login), choose one with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         );
     }
@@ -211,13 +216,23 @@ fn broken_after_connecting(chain: &str) -> bool {
         .any(|sign| lower.contains(sign))
 }
 
+/// Names of the SDK's own layers, which tell an operator nothing.
+const LAYERS: [&str; 5] = [
+    "dispatch failure",
+    "other",
+    "io error",
+    "service error",
+    "client error (Connect)",
+];
+
 /// The Display texts of an error and its sources, each once.
 fn chain(error: &dyn Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
+        let is_layer = LAYERS.contains(&text.as_str());
+        if !is_layer && !parts.iter().any(|part| part.contains(&text)) {
             parts.push(text);
         }
         next = error.source();

@@ -28,12 +28,13 @@ pub(crate) enum Filter<'a> {
     Carrier(&'a str),
 }
 
+/// As in "could not …".
 impl fmt::Display for Filter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::All => f.write_str("all virtual interfaces"),
-            Self::Id(id) => write!(f, "virtual interface {id}"),
-            Self::Carrier(id) => write!(f, "virtual interfaces on {id}"),
+            Self::All => f.write_str("list the virtual interfaces"),
+            Self::Id(id) => write!(f, "describe virtual interface {id}"),
+            Self::Carrier(id) => write!(f, "list the virtual interfaces on {id}"),
         }
     }
 }

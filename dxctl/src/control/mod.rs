@@ -64,6 +64,7 @@ impl Control {
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, ControlError> {
+        tracing::debug!(socket = %self.socket.display(), path, "asking bgpd");
         let asked = tokio::time::timeout(PATIENCE, self.exchange(path)).await;
         let (status, body) = asked.map_err(|_| ControlError::Silent(self.socket.clone()))??;
         if status.is_success() {

@@ -33,6 +33,8 @@ impl Pair<'_> {
     pub(super) fn name(&self) -> String {
         match (self.local, self.aws) {
             (Some(local), _) => local.peer.name.clone(),
+            // As bgpd would name it.
+            (None, Some(aws)) if self.family == Family::Ipv6 => format!("{}-v6", aws.vif.name),
             (None, Some(aws)) => aws.vif.name.clone(),
             (None, None) => String::new(),
         }

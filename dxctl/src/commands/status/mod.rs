@@ -69,9 +69,9 @@ async fn both_sides(args: &StatusArgs, global: &Global) -> anyhow::Result<Sides>
             note(format_args!("note: only bgpd's side is shown: {error:#}"));
             Ok((None, Some(local)))
         }
-        (Err(remote), Err(local)) => {
-            Err(remote.context(format!("neither side answers: {local:#}; and")))
-        }
+        (Err(remote), Err(local)) => Err(anyhow::anyhow!(
+            "neither side answers:\n  {local:#}\n  {remote:#}"
+        )),
         (Ok(None), Err(error)) | (Err(error), Ok(None)) => Err(error),
     }
 }
