@@ -37,7 +37,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use bgpd_router::{BgpdRouter, Place};
+use bgpd_router::{Backup, BgpdRouter, Place};
 use router::{AwsRouter, NoRouter};
 use seed::Seed;
 use server::{Server, Settings};
@@ -86,6 +86,9 @@ pub struct Args {
     /// Where the router's configuration, keys and log go.
     #[arg(long, value_name = "DIRECTORY", default_value = "/run/lab-aws")]
     directory: PathBuf,
+    /// The router's other way to customers, as a site-to-site VPN is.
+    #[arg(long, value_name = "INTERFACE,GATEWAY[,GATEWAY6]")]
+    backup: Option<Backup>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,7 +112,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         RouterKind::None => Box::new(NoRouter),
         RouterKind::Bgpd => {
             let place = args.namespace.map_or(Place::Here, Place::Namespace);
-            Box::new(BgpdRouter::new(place, &args.bgpd, &args.directory)?)
+            let router = BgpdRouter::new(place, &args.bgpd, &args.directory)?;
+            Box::new(router.with_backup(args.backup))
         }
     };
     let settings = Settings {

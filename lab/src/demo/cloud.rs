@@ -40,7 +40,8 @@ impl Cloud {
             .args(["--time-scale", "20"])
             .args([PathBuf::from("--state"), state])
             .args([PathBuf::from("--bgpd"), stage.program("bgpd")?])
-            .args([PathBuf::from("--router-directory"), directory])
+            .args([PathBuf::from("--directory"), directory])
+            .args(["--router", "bgpd"])
             .args(["--backup", &format!("inet0,{AWS_GATEWAY},{AWS_GATEWAY6}")]);
         let process = world
             .aws

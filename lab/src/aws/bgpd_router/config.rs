@@ -1,5 +1,6 @@
 //! bgpd's configuration in AWS's role: one `[[peer]]` a BGP peer.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use bgp_core::config::VifKind;
@@ -13,6 +14,36 @@ use crate::aws::router::{Admin, PeerIntent, VifIntent};
 struct Config<'a> {
     bgpd: Daemon<'a>,
     peer: Vec<Peer>,
+    path: Vec<Backup>,
+}
+
+/// Another way to the customer, as a site-to-site VPN is: it carries what a
+/// private or transit session's routes do while that session is down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Backup {
+    name: &'static str,
+    interface: String,
+    gateway: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway6: Option<IpAddr>,
+}
+
+impl std::str::FromStr for Backup {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |_| format!("`{text}` is not INTERFACE,GATEWAY or INTERFACE,GATEWAY,GATEWAY6");
+        let mut words = text.splitn(3, ',');
+        let interface = words.next().unwrap_or_default().to_owned();
+        let gateway = words.next().unwrap_or_default().parse().map_err(wrong)?;
+        let gateway6 = words.next().map(str::parse).transpose().map_err(wrong)?;
+        Ok(Self {
+            name: BACKUP,
+            interface,
+            gateway,
+            gateway6,
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -37,15 +68,27 @@ struct Peer {
     prepend: u8,
     communities: Vec<&'static str>,
     graceful_restart: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<&'static str>,
 }
 
 /// The text of the configuration for these VIFs. It names key files, never a
 /// key.
-pub(super) fn text(vifs: &[VifIntent], control: &Path, keys: &Path) -> anyhow::Result<String> {
+pub(super) fn text(
+    vifs: &[VifIntent],
+    backup: Option<&Backup>,
+    control: &Path,
+    keys: &Path,
+) -> anyhow::Result<String> {
     let enabled = |vif: &VifIntent| {
         let peers = vif.peers.iter().filter(|peer| peer.admin == Admin::Enabled);
         peers
-            .map(|peer| self::peer(vif, peer, keys))
+            .map(|peer| Peer {
+                backup: backup
+                    .filter(|_| vif.kind != VifKind::Public)
+                    .map(|backup| backup.name),
+                ..self::peer(vif, peer, keys)
+            })
             .collect::<Vec<_>>()
     };
     let config = Config {
@@ -56,9 +99,12 @@ pub(super) fn text(vifs: &[VifIntent], control: &Path, keys: &Path) -> anyhow::R
             control,
         },
         peer: vifs.iter().flat_map(enabled).collect(),
+        path: backup.into_iter().cloned().collect(),
     };
     Ok(toml::to_string(&config)?)
 }
+
+const BACKUP: &str = "internet";
 
 fn peer(vif: &VifIntent, peer: &PeerIntent, keys: &Path) -> Peer {
     let ours = |net: &&ipnet::IpNet| Family::of(net.addr()) == peer.family;
@@ -89,5 +135,6 @@ fn peer(vif: &VifIntent, peer: &PeerIntent, keys: &Path) -> Peer {
         },
         // User Guide: AWS's restart time.
         graceful_restart: "120s",
+        backup: None,
     }
 }

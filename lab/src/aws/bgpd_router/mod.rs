@@ -2,7 +2,6 @@
 //! peer for each BGP peer of a virtual interface.
 
 mod config;
-mod control;
 mod vlan;
 
 use std::collections::BTreeMap;
@@ -16,9 +15,11 @@ use anyhow::{Context, bail};
 use bgp_core::api;
 
 use super::router::{AwsRouter, Route, RouteDirection, Session, VifIntent};
+use crate::control::Control;
 use crate::world::Process;
 use vlan::Vlans;
 
+pub use config::Backup;
 pub use vlan::Place;
 
 /// bgpd in AWS's role.
@@ -27,6 +28,7 @@ pub struct BgpdRouter {
     program: PathBuf,
     /// Configuration, keys, control socket and log; nobody else may look in.
     directory: PathBuf,
+    backup: Option<Backup>,
     made: Vlans,
     config: String,
     daemon: Option<Process>,
@@ -55,6 +57,7 @@ impl BgpdRouter {
             place,
             program: program.to_owned(),
             directory,
+            backup: None,
             made: Vlans::new(),
             config: String::new(),
             daemon: None,
@@ -62,8 +65,14 @@ impl BgpdRouter {
         })
     }
 
-    fn socket(&self) -> PathBuf {
-        self.directory.join("bgpd.sock")
+    /// Gives private and transit sessions another way to the customer.
+    pub fn with_backup(mut self, backup: Option<Backup>) -> Self {
+        self.backup = backup;
+        self
+    }
+
+    fn control(&self) -> Control {
+        Control::at(self.directory.join("bgpd.sock"))
     }
 
     fn keys(&self) -> PathBuf {
@@ -116,7 +125,7 @@ impl BgpdRouter {
             self.daemon = Some(Process::spawn("bgpd (AWS)", &mut command, &log)?);
             self.wait_for_socket()?;
         } else {
-            let _changes: api::Reloaded = control::ask(&self.socket(), "POST", "/v1/reload")?;
+            self.control().reload()?;
         }
         self.config = config;
         Ok(())
@@ -125,11 +134,12 @@ impl BgpdRouter {
     fn wait_for_socket(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + START;
         loop {
-            let answer = control::ask::<api::Status>(&self.socket(), "GET", "/v1/status");
-            let Err(error) = answer else { return Ok(()) };
+            let Err(error) = self.control().status() else {
+                return Ok(());
+            };
             self.check_daemon()?;
             if Instant::now() > deadline {
-                return Err(error.context("bgpd in AWS's role does not answer"));
+                return Err(error).context("bgpd in AWS's role does not answer");
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -174,11 +184,9 @@ impl BgpdRouter {
             (RouteDirection::Accepted, "peer"),
             (RouteDirection::Advertised, "advertised"),
         ] {
-            let path = format!("/v1/routes?{key}={}", peer.name);
-            let answer: api::Routes = control::ask(&self.socket(), "GET", &path)?;
+            let answer = self.control().routes(&format!("{key}={}", peer.name))?;
             routes.extend(
                 answer
-                    .routes
                     .iter()
                     .filter_map(|route| seen(direction, route, peer)),
             );
@@ -208,7 +216,12 @@ impl AwsRouter for BgpdRouter {
         let removals = vlan::removals(&wanted, &self.made);
         self.made.extend(wanted.clone());
         self.write_keys(vifs)?;
-        self.configure(config::text(vifs, &self.socket(), &self.keys())?)?;
+        self.configure(config::text(
+            vifs,
+            self.backup.as_ref(),
+            self.control().socket(),
+            &self.keys(),
+        )?)?;
         // Last, so that a session ends with a Cease and not in silence.
         if !removals.is_empty() {
             self.place.ip(&removals)?;
@@ -219,7 +232,7 @@ impl AwsRouter for BgpdRouter {
 
     fn status(&mut self) -> anyhow::Result<BTreeMap<String, Session>> {
         self.check_daemon()?;
-        let status: api::Status = control::ask(&self.socket(), "GET", "/v1/status")?;
+        let status = self.control().status()?;
         self.routes
             .retain(|name, _| status.peers.iter().any(|peer| peer.name == *name));
         let mut sessions = BTreeMap::new();

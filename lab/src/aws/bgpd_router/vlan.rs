@@ -78,8 +78,10 @@ pub(super) fn additions(wanted: &Vlans, made: &Vlans) -> String {
         } = vlan;
         let before = made.get(name);
         if before.is_none() {
+            // Loose binding: the kernel leaves the interface's nexthops alone when the
+            // trunk loses carrier, so that bgpd can swap them.
             say(format!(
-                "link add link {trunk} name {name} type vlan id {id}"
+                "link add link {trunk} name {name} type vlan id {id} loose_binding on"
             ));
         }
         if before.is_none_or(|before| before.mtu != *mtu) {
@@ -133,7 +135,7 @@ mod tests {
     #[test]
     fn a_new_interface_is_made_raised_and_addressed() {
         let wanted = one(vlan(1500, &["169.254.1.1/30", "2001:db8::1/125"]));
-        let lines = "link add link dx0 name dx0.101 type vlan id 101\n\
+        let lines = "link add link dx0 name dx0.101 type vlan id 101 loose_binding on\n\
                      link set dev dx0.101 mtu 1500 up\n\
                      address add 169.254.1.1/30 dev dx0.101\n\
                      address add 2001:db8::1/125 dev dx0.101 nodad\n";
