@@ -223,13 +223,14 @@ fn peers(status: &Status, registry: &Registry) -> prometheus::Result<()> {
     Ok(())
 }
 
-fn kinds(peer: &PeerStatus) -> [(&'static str, u64); 5] {
+fn kinds(peer: &PeerStatus) -> [(&'static str, u64); 6] {
     let counts = &peer.prefixes;
     [
         ("received", counts.received),
         ("accepted", counts.accepted),
         ("best", counts.best),
         ("advertised", counts.advertised),
+        ("held_back", counts.held_back),
         ("stale", counts.stale),
     ]
 }

@@ -84,9 +84,11 @@ impl Daemon {
             .filter(|address| !known(*address))
             .collect();
         let mut added = listeners::bind(&added, &self.accepted).map_err(words)?;
-        if !added.is_empty() {
-            self.listeners.append(&mut added);
-            self.set_all_keys()?;
+        let before = self.listeners.len();
+        self.listeners.append(&mut added);
+        if let Err(why) = self.set_all_keys() {
+            self.listeners.truncate(before);
+            return Err(why);
         }
         self.listeners
             .retain(|listening| new.daemon.listen.contains(&listening.address));
@@ -162,7 +164,6 @@ impl Daemon {
         if self.sessions.remove(name).is_some() {
             self.tell_router(router::Command::Remove { path: id }).await;
         }
-        self.held_back.retain(|(path, _), _| *path != id);
         self.links.forget(id);
         if let Some(fastpath) = &self.parts.fastpath {
             fastpath.path_down(id, "removed from the configuration".to_owned());

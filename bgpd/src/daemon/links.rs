@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use bgp_core::config::{Config, Peer, StaticPath, Ttl, Vif};
 use bgp_core::{Family, PathId};
+use ipnet::IpNet;
+use nix::sys::socket::SockaddrStorage;
 
 use super::Daemon;
 use crate::fastpath::PathLink;
@@ -146,18 +148,24 @@ impl Daemon {
         })
     }
 
-    /// The interface whose subnet the peer is in. Once known it stays while the
-    /// interface exists: with the link down the kernel would name another one.
+    /// The interface whose subnet the peer is in; else what the kernel would
+    /// send by, and once known that stays while the interface exists: with the
+    /// link down the kernel would name another one.
     async fn link_toward(&self, peer: &Peer) -> Option<u32> {
         if matches!(peer.ttl, Ttl::Multihop(_)) {
             return None;
         }
+        if let Some(ifindex) = on_subnet(peer) {
+            return Some(ifindex);
+        }
         let known = self
             .ids
             .of(&peer.name)
-            .and_then(|id| self.links.of.get(&id))
-            .map(|link| link.ifindex);
-        match known.filter(|ifindex| exists(*ifindex)) {
+            .and_then(|id| self.links.of.get(&id));
+        match known
+            .map(|link| link.ifindex)
+            .filter(|ifindex| exists(*ifindex))
+        {
             Some(ifindex) => Some(ifindex),
             None => interface::toward(peer.remote).await.ok().flatten(),
         }
@@ -240,6 +248,26 @@ fn backup_of<'c>(config: &'c Config, peer: &Peer) -> Option<(&'c Arc<str>, IpAdd
         .iter()
         .find(|gateway| Family::of(**gateway) == family)?;
     Some((&path.name, *gateway))
+}
+
+/// The interface that has the peer's `local` address, or any in its subnet.
+fn on_subnet(peer: &Peer) -> Option<u32> {
+    let local = peer.local.map(|local| local.addr());
+    let found = nix::ifaddrs::getifaddrs().ok()?.find(|entry| {
+        let Some(net) = entry.address.zip(entry.netmask).and_then(subnet) else {
+            return false;
+        };
+        net.contains(&peer.remote) && local.is_none_or(|local| net.addr() == local)
+    })?;
+    nix::net::if_::if_nametoindex(found.interface_name.as_str()).ok()
+}
+
+fn subnet((address, netmask): (SockaddrStorage, SockaddrStorage)) -> Option<IpNet> {
+    let ip = |address: &SockaddrStorage| -> Option<IpAddr> {
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    };
+    IpNet::with_netmask(ip(&address)?, ip(&netmask)?).ok()
 }
 
 fn is_there(vif: &Vif, made: &Made) -> bool {

@@ -24,7 +24,7 @@ mod reload;
 mod sessions;
 mod status;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +32,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use bgp_core::config::Config;
 use bgp_core::peer::StopReason;
-use bgp_core::{Family, PathId};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -56,6 +55,9 @@ const TICK: Duration = Duration::from_secs(2);
 const GOODBYE: Duration = Duration::from_secs(3);
 /// How long a peer that sent too many prefixes has to wait.
 const PREFIX_LIMIT_RETRY: Duration = Duration::from_secs(60);
+
+/// What to do about prefixes that `advertise_limit` keeps from a peer.
+const HELD_BACK: &str = "are not announced, because there are more than `advertise_limit`; summarize them, or raise the limit on both sides";
 
 /// Runs until SIGTERM or SIGINT. `config` is what `file` says.
 pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
@@ -119,8 +121,6 @@ struct Daemon {
     sessions: BTreeMap<Arc<str>, Session>,
     vifs: BTreeMap<Arc<str>, VifState>,
     links: Links,
-    /// Prefixes that `advertise_limit` keeps from a peer.
-    held_back: HashMap<(PathId, Family), usize>,
     measures: control::Measures,
     accepted: mpsc::Sender<Connection>,
     news: mpsc::UnboundedSender<News>,
@@ -147,7 +147,6 @@ impl Daemon {
             sessions: BTreeMap::new(),
             vifs: BTreeMap::new(),
             links: Links::default(),
-            held_back: HashMap::new(),
             measures: control::Measures::new(),
             accepted,
             news,
@@ -211,6 +210,11 @@ impl Daemon {
             .map(|name| (name.clone(), reason.clone()))
             .collect();
         self.stop_sessions(names).await;
+        if let Some(fastpath) = self.parts.fastpath.take() {
+            // It answers once it has done what the sessions told it.
+            let told = tokio::task::spawn_blocking(move || fastpath.paths());
+            let _ = tokio::time::timeout(GOODBYE, told).await;
+        }
     }
 
     fn on_fastpath(&mut self, event: fastpath::Event) {
@@ -225,7 +229,11 @@ impl Daemon {
                 took,
             } => {
                 let name = self.ids.name(path);
-                let mut text = format!("path is {}: {reason}", if up { "up" } else { "down" });
+                let mut text = if up {
+                    "path is up".to_owned()
+                } else {
+                    format!("path is down: {reason}")
+                };
                 if groups > 0 {
                     self.measures.observe_swap(took);
                     text.push_str(&format!("; {groups} groups moved in {took:?}"));
@@ -269,19 +277,16 @@ impl Daemon {
                 path,
                 family,
                 prefixes,
-            } => self.on_held_back(path, family, prefixes),
-        }
-    }
-
-    fn on_held_back(&mut self, path: PathId, family: Family, prefixes: usize) {
-        let name = self.ids.name(path);
-        if prefixes == 0 {
-            self.held_back.remove(&(path, family));
-            self.journal
-                .info(&name, format!("every {family} prefix is announced again"));
-        } else {
-            self.held_back.insert((path, family), prefixes);
-            self.journal.error(&name, held_back(family, prefixes));
+            } => {
+                let name = self.ids.name(path);
+                if prefixes == 0 {
+                    self.journal
+                        .info(&name, format!("every {family} prefix is announced again"));
+                } else {
+                    self.journal
+                        .error(&name, format!("{prefixes} {family} prefixes {HELD_BACK}"));
+                }
+            }
         }
     }
 
@@ -322,12 +327,6 @@ impl Daemon {
         self.refresh_links().await;
         self.start_waiting_sessions().await;
     }
-}
-
-fn held_back(family: Family, prefixes: usize) -> String {
-    format!(
-        "{prefixes} {family} prefixes are not announced, because there are more than `advertise_limit`; summarize them, or raise the limit on both sides"
-    )
 }
 
 impl Parts {

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::links::VifState;
 use super::sessions::{Session, Slot};
-use super::{Daemon, held_back};
+use super::{Daemon, HELD_BACK};
 use crate::{control, fastpath, fib, probe, router};
 
 /// How long the router may take to count its prefixes.
@@ -26,7 +26,6 @@ pub struct Snapshot {
     config: Arc<Config>,
     /// Each path's name and id, with whether its session is up, if it has one.
     paths: Vec<(Arc<str>, PathId, Option<bool>)>,
-    held_back: Vec<String>,
     router: mpsc::Sender<router::Command>,
     fastpath: Option<fastpath::Handle>,
     fib: Option<fib::Handle>,
@@ -60,7 +59,6 @@ impl Daemon {
         Snapshot {
             status,
             paths: self.named_paths(&config),
-            held_back: self.told_held_back(),
             config,
             router: self.parts.router.clone(),
             fastpath: self.parts.fastpath.clone(),
@@ -68,20 +66,6 @@ impl Daemon {
             probe: self.parts.probe.clone(),
             measures: self.measures.clone(),
         }
-    }
-
-    fn told_held_back(&self) -> Vec<String> {
-        let told = |(path, family): &(PathId, Family), prefixes: &usize| {
-            format!(
-                "session {}: {}",
-                self.ids.name(*path),
-                held_back(*family, *prefixes)
-            )
-        };
-        self.held_back
-            .iter()
-            .map(|(key, prefixes)| told(key, prefixes))
-            .collect()
     }
 
     fn named_paths(&self, config: &Config) -> Vec<(Arc<str>, PathId, Option<bool>)> {
@@ -227,7 +211,16 @@ impl Snapshot {
                 path.reason.as_deref().unwrap_or("unknown")
             ))
         });
-        let held_back = self.held_back.iter().cloned();
+        let held_back = status
+            .peers
+            .iter()
+            .filter(|peer| peer.prefixes.held_back > 0)
+            .map(|peer| {
+                format!(
+                    "session {}: {} prefixes {HELD_BACK}",
+                    peer.name, peer.prefixes.held_back
+                )
+            });
         vifs.chain(carrier)
             .chain(sessions)
             .chain(paths)
