@@ -4,7 +4,9 @@
 
 mod auth_key;
 mod backup;
+mod daemon;
 mod mistake;
+mod path;
 mod peer;
 mod policies;
 mod table;

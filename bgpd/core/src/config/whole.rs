@@ -1,66 +1,25 @@
-//! The whole text: `[bgpd]`, `[[path]]`, and the checks across tables.
+//! The whole text: its tables in order, and the checks across them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistake::Mistakes;
+use super::path::{self, RawPath};
 use super::peer::{self, RawPeer};
 use super::table::{At, Keys, TOP_LEVEL, Table};
 use super::vif::{self, RawVif};
-use super::{Config, Daemon, Kernel, OnShutdown, Peer, Probe, StaticPath, Vif, backup, value};
-use crate::{Asn, Family, VlanId};
+use super::{Config, Daemon, Peer, Vif, backup, daemon, value};
+use crate::VlanId;
 
 const TOP_KEYS: Keys = Keys {
     known: &["bgpd", "vif", "peer", "path"],
     refused: &[],
 };
-const DAEMON_KEYS: Keys = Keys {
-    known: &[
-        "router_id",
-        "asn",
-        "listen",
-        "control",
-        "metrics",
-        "shutdown_message",
-        "kernel",
-    ],
-    refused: &[],
-};
-const KERNEL_KEYS: Keys = Keys {
-    known: &["install", "table", "metric", "protocol", "on_shutdown"],
-    refused: &[],
-};
-const PATH_KEYS: Keys = Keys {
-    known: &["name", "interface", "gateway", "gateway6", "probe"],
-    refused: &[],
-};
-const PROBE_KEYS: Keys = Keys {
-    known: &["icmp", "interval"],
-    refused: &[],
-};
-
-const CONTROL: &str = "/run/bgpd/bgpd.sock";
-const SHUTDOWN_MESSAGE: &str = "bgpd is shutting down";
-/// RT_TABLE_MAIN, and RTPROT_BGP of `/etc/iproute2/rt_protos`.
-const MAIN_TABLE: u32 = 254;
-const LOCAL_TABLE: u32 = 255;
-const PROTOCOL: u8 = 186;
-const METRIC: u32 = 20;
-
-/// A `[[path]]` as read.
-pub(super) struct RawPath {
-    pub(super) name: Arc<str>,
-    pub(super) families: Vec<Family>,
-    path: Option<StaticPath>,
-}
-
 /// Everything as read; `None` only where a mistake was noted.
 pub(super) struct Whole<'t> {
     daemon: Option<Daemon>,
@@ -73,7 +32,7 @@ pub(super) struct Whole<'t> {
 impl<'t> Whole<'t> {
     pub(super) fn read(root: &'t DeTable<'t>, mistakes: &'t Mistakes<'t>) -> Self {
         let top = Table::open(TOP_LEVEL.to_owned(), 0, root, &TOP_KEYS, mistakes);
-        let daemon_table = top.table("bgpd", &DAEMON_KEYS);
+        let daemon_table = top.table("bgpd", &daemon::KEYS);
         if daemon_table.is_none() && !top.has("bgpd") {
             mistakes.add(
                 0,
@@ -84,7 +43,7 @@ impl<'t> Whole<'t> {
             .as_ref()
             .and_then(|table| table.required("asn", table.number("asn", value::asn), "65010"));
         let asn = asn.map(|at| at.value);
-        let daemon = daemon_table.and_then(|table| daemon(&table, asn));
+        let daemon = daemon_table.and_then(|table| daemon::read(&table, asn));
         let mut names = Names {
             first_places: BTreeMap::new(),
         };
@@ -104,7 +63,7 @@ impl<'t> Whole<'t> {
             |table, name| peer::read(table, name, asn),
             &mut names,
         );
-        let paths = each(root, "path", &PATH_KEYS, mistakes, path, &mut names);
+        let paths = each(root, "path", &path::KEYS, mistakes, path::read, &mut names);
         Self {
             daemon,
             vifs,
@@ -322,151 +281,4 @@ impl Names {
                 .insert(name.to_owned(), (table.title.clone(), offset));
         }
     }
-}
-
-fn daemon(table: &Table<'_>, asn: Option<Asn>) -> Option<Daemon> {
-    let router_id = table.required(
-        "router_id",
-        table.parsed("router_id", value::router_id),
-        "\"192.0.2.1\"",
-    );
-    let kernel = table
-        .table("kernel", &KERNEL_KEYS)
-        .map_or_else(Kernel::default, |table| kernel(&table));
-    let listen = if table.has("listen") {
-        table
-            .list("listen", value::socket_address)
-            .into_iter()
-            .map(|at| at.value)
-            .collect()
-    } else {
-        Daemon::default_listen()
-    };
-    Some(Daemon {
-        listen,
-        control: table
-            .parsed("control", value::socket_path)
-            .map_or_else(|| PathBuf::from(CONTROL), |at| at.value),
-        metrics: table
-            .parsed("metrics", value::socket_address)
-            .map(|at| at.value),
-        shutdown_message: table
-            .parsed("shutdown_message", value::shutdown_message)
-            .map_or_else(|| SHUTDOWN_MESSAGE.to_owned(), |at| at.value),
-        kernel,
-        router_id: router_id?.value,
-        asn: asn?,
-    })
-}
-
-impl Default for Kernel {
-    fn default() -> Self {
-        Self {
-            install: true,
-            table: MAIN_TABLE,
-            metric: METRIC,
-            protocol: PROTOCOL,
-            on_shutdown: OnShutdown::Keep,
-        }
-    }
-}
-
-fn kernel(table: &Table<'_>) -> Kernel {
-    let default = Kernel::default();
-    let number = table.integer("table", 1..=u32::MAX);
-    if let Some(number) = number.filter(|at| at.value == LOCAL_TABLE) {
-        table.mistake(
-            number.offset,
-            "`table` 255 is the kernel's own (`local`); 254 is `main`",
-        );
-    }
-    // Below 5 are the kernel's and the administrator's own (rtnetlink.h).
-    let protocol = table
-        .integer("protocol", 5..=255)
-        .and_then(|at| u8::try_from(at.value).ok());
-    let on_shutdown = table.parsed("on_shutdown", |text| match text {
-        "keep" => Ok(OnShutdown::Keep),
-        "remove" => Ok(OnShutdown::Remove),
-        _ => Err(format!(
-            "{text:?} is neither \"keep\" (forwarding goes on) nor \"remove\""
-        )),
-    });
-    Kernel {
-        install: table.flag("install").map_or(default.install, |at| at.value),
-        table: number.map_or(default.table, |at| at.value),
-        metric: table
-            .integer("metric", 1..=u32::MAX)
-            .map_or(default.metric, |at| at.value),
-        protocol: protocol.unwrap_or(default.protocol),
-        on_shutdown: on_shutdown.map_or(default.on_shutdown, |at| at.value),
-    }
-}
-
-fn path(table: &Table<'_>, name: Arc<str>) -> RawPath {
-    let interface = table.required(
-        "interface",
-        table.parsed("interface", value::interface),
-        "\"eth0\"",
-    );
-    let gateways: Vec<IpAddr> = [("gateway", Family::Ipv4), ("gateway6", Family::Ipv6)]
-        .into_iter()
-        .filter_map(|(key, family)| gateway(table, key, family))
-        .collect();
-    if !table.has("gateway") && !table.has("gateway6") {
-        table.mistake(table.offset, "`gateway` is missing; write for example `gateway = \"203.0.113.1\"` (or `gateway6` for IPv6)");
-    }
-    let families = [("gateway", Family::Ipv4), ("gateway6", Family::Ipv6)];
-    RawPath {
-        families: families
-            .into_iter()
-            .filter(|(key, _)| table.has(key))
-            .map(|(_, family)| family)
-            .collect(),
-        path: interface.map(|interface| StaticPath {
-            name: name.clone(),
-            interface: interface.value,
-            gateways,
-            probe: table
-                .table("probe", &PROBE_KEYS)
-                .and_then(|table| probe(&table)),
-        }),
-        name,
-    }
-}
-
-fn gateway(table: &Table<'_>, key: &str, family: Family) -> Option<IpAddr> {
-    let at = table.parsed(key, value::address)?;
-    if Family::of(at.value) != family {
-        table.mistake(
-            at.offset,
-            format_args!(
-                "`{key}` {} is not {family}; `gateway` is for IPv4, `gateway6` for IPv6",
-                at.value
-            ),
-        );
-        return None;
-    }
-    Some(at.value)
-}
-
-fn probe(table: &Table<'_>) -> Option<Probe> {
-    let icmp: Vec<_> = table
-        .list("icmp", value::address)
-        .into_iter()
-        .map(|at| at.value)
-        .collect();
-    if !table.has("icmp") || (icmp.is_empty() && table.place("icmp") == table.offset) {
-        table.mistake(
-            table.offset,
-            "`icmp` is missing; write for example `icmp = [\"203.0.113.1\"]`",
-        );
-    }
-    let interval = table.duration(
-        "interval",
-        Duration::from_millis(10)..=Duration::from_secs(60),
-    );
-    Some(Probe {
-        icmp,
-        interval: interval.map_or(Duration::from_secs(1), |at| at.value),
-    })
 }

@@ -1,0 +1,94 @@
+//! `[[path]]`: a static way out, and its probe.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::table::{Keys, Table};
+use super::{Probe, StaticPath, value};
+use crate::Family;
+
+pub(super) const KEYS: Keys = Keys {
+    known: &["name", "interface", "gateway", "gateway6", "probe"],
+    refused: &[],
+};
+const PROBE_KEYS: Keys = Keys {
+    known: &["icmp", "interval"],
+    refused: &[],
+};
+
+/// A `[[path]]` as read.
+pub(super) struct RawPath {
+    pub(super) name: Arc<str>,
+    pub(super) families: Vec<Family>,
+    pub(super) path: Option<StaticPath>,
+}
+
+pub(super) fn read(table: &Table<'_>, name: Arc<str>) -> RawPath {
+    let interface = table.required(
+        "interface",
+        table.parsed("interface", value::interface),
+        "\"eth0\"",
+    );
+    let gateways: Vec<IpAddr> = [("gateway", Family::Ipv4), ("gateway6", Family::Ipv6)]
+        .into_iter()
+        .filter_map(|(key, family)| gateway(table, key, family))
+        .collect();
+    if !table.has("gateway") && !table.has("gateway6") {
+        table.mistake(table.offset, "`gateway` is missing; write for example `gateway = \"203.0.113.1\"` (or `gateway6` for IPv6)");
+    }
+    let families = [("gateway", Family::Ipv4), ("gateway6", Family::Ipv6)];
+    RawPath {
+        families: families
+            .into_iter()
+            .filter(|(key, _)| table.has(key))
+            .map(|(_, family)| family)
+            .collect(),
+        path: interface.map(|interface| StaticPath {
+            name: name.clone(),
+            interface: interface.value,
+            gateways,
+            probe: table
+                .table("probe", &PROBE_KEYS)
+                .and_then(|table| probe(&table)),
+        }),
+        name,
+    }
+}
+
+fn gateway(table: &Table<'_>, key: &str, family: Family) -> Option<IpAddr> {
+    let at = table.parsed(key, value::address)?;
+    if Family::of(at.value) != family {
+        table.mistake(
+            at.offset,
+            format_args!(
+                "`{key}` {} is not {family}; `gateway` is for IPv4, `gateway6` for IPv6",
+                at.value
+            ),
+        );
+        return None;
+    }
+    Some(at.value)
+}
+
+fn probe(table: &Table<'_>) -> Option<Probe> {
+    let icmp: Vec<_> = table
+        .list("icmp", value::address)
+        .into_iter()
+        .map(|at| at.value)
+        .collect();
+    if !table.has("icmp") || (icmp.is_empty() && table.place("icmp") == table.offset) {
+        table.mistake(
+            table.offset,
+            "`icmp` is missing; write for example `icmp = [\"203.0.113.1\"]`",
+        );
+    }
+    let interval = table.duration(
+        "interval",
+        Duration::from_millis(10)..=Duration::from_secs(60),
+    );
+    Some(Probe {
+        icmp,
+        interval: interval.map_or(Duration::from_secs(1), |at| at.value),
+    })
+}
