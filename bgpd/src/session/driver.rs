@@ -22,7 +22,7 @@ use super::link::{Link, Read};
 use super::log_limit::LogLimit;
 use super::{Command, Settings, Status};
 use crate::router::Outbound;
-use crate::transport::{self, ConnectError, ConnectOptions, Connection, Watch};
+use crate::transport::{self, ConnectError, ConnectOptions, Connection, MismatchKind, Watch};
 use crate::{fastpath, router};
 
 pub(super) struct Driver {
@@ -37,8 +37,10 @@ pub(super) struct Driver {
     established: Option<Running>,
     /// Connections that only have their last bytes to send.
     farewells: JoinSet<()>,
-    /// While no session is up: what the kernel may be dropping.
+    /// While no session is up: what the kernel may be dropping, and when to look.
     watch: Option<(Watch, Instant)>,
+    /// What the last look has found.
+    mismatch: Option<MismatchKind>,
     report: Report,
     log_limit: LogLimit,
     sleep: Pin<Box<Sleep>>,
@@ -103,6 +105,7 @@ impl Driver {
             established: None,
             farewells: JoinSet::new(),
             watch: None,
+            mismatch: None,
             report: Report {
                 status,
                 counts: MessageCounts::default(),
@@ -213,9 +216,7 @@ impl Driver {
             Command::LinkDown(words) => self.peer.handle(Event::LinkDown(words), now),
             Command::LinkUp => self.peer.handle(Event::LinkUp, now),
             Command::Stop(reason) => {
-                if self.report.last_down.is_none() {
-                    self.report.last_error = Some(reason.to_string());
-                }
+                self.report.last_error = Some(reason.to_string());
                 self.peer.handle(Event::Stop(reason), now);
             }
             Command::Start => self.start(),
@@ -361,8 +362,14 @@ impl Driver {
         };
         if *look_at <= now {
             *look_at = now + LOOK_INTERVAL;
-            if let Some(mismatch) = watch.look(self.settings.key.as_ref()) {
-                self.report.last_error = Some(mismatch.to_string());
+            match watch.look(self.settings.key.as_ref()) {
+                // Told once; the next failed dial brings the numbers up to date.
+                Some(mismatch) if self.mismatch != Some(mismatch.kind) => {
+                    tracing::warn!(peer = %self.settings.peer.name, "{mismatch}");
+                    self.mismatch = Some(mismatch.kind);
+                    self.report.last_error = Some(mismatch.to_string());
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -518,7 +525,10 @@ impl Driver {
     /// A watch while the session is wanted and not there.
     fn keep_watch(&mut self, now: Instant) {
         match self.peer.state() {
-            State::Idle | State::Established => self.watch = None,
+            State::Idle | State::Established => {
+                self.watch = None;
+                self.mismatch = None;
+            }
             State::Connect | State::Active | State::OpenSent | State::OpenConfirm => {
                 self.watch.get_or_insert_with(|| {
                     let peer = &self.settings.peer;
@@ -628,7 +638,7 @@ async fn next_outbound(running: Option<&mut Running>) -> Outbound {
     }
 }
 
-/// SYNs at 0, 1, 3 and 7 seconds.
+/// Enough for 4 SYNs that double their wait, or 7 that begin with a second each.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// No timer runs.

@@ -8,7 +8,7 @@ use bgp_core::config::{AuthKey, Ttl};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 
-use super::{Connection, set_common, set_peer_ttl, socket_options};
+use super::{Connection, Signing, set_common, set_peer_ttl, socket_options};
 
 /// Whom to dial, and how.
 #[derive(Clone, Debug)]
@@ -86,10 +86,15 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, ConnectErro
     let local = stream
         .local_addr()
         .map_err(|error| failed(options, error))?;
+    let signing = match options.key {
+        Some(_) => Signing::Required,
+        None => Signing::None,
+    };
     Ok(Connection {
         stream,
         local,
         remote: options.remote,
+        signing,
     })
 }
 

@@ -12,21 +12,33 @@ mod mismatch;
 mod socket_options;
 pub mod tcp_md5;
 
+use std::collections::HashSet;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use bgp_core::config::{AuthKey, Ttl};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 pub use connect::{ConnectError, ConnectOptions, connect};
-pub use mismatch::{Mismatch, Watch};
+pub use mismatch::{Mismatch, MismatchKind, Watch};
 
 /// One TCP connection with a peer, ready to carry messages.
 pub struct Connection {
     pub stream: TcpStream,
     pub local: SocketAddr,
     pub remote: SocketAddr,
+    signing: Signing,
+}
+
+/// Whether TCP demanded a signature from a connection's first segment on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signing {
+    Required,
+    None,
 }
 
 /// Accepts connections on one address. Which peers may connect, and with which
@@ -34,6 +46,9 @@ pub struct Connection {
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    /// Peers whose connections are signed. Locked while a connection is taken
+    /// or a key set, so that neither falls into the other.
+    keyed: Mutex<HashSet<IpAddr>>,
 }
 
 impl Listener {
@@ -57,7 +72,11 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into())?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket,
+            address,
+            keyed: Mutex::default(),
+        })
     }
 
     pub fn local_addr(&self) -> SocketAddr {
@@ -69,8 +88,8 @@ impl Listener {
         self.address.is_ipv4() == remote.is_ipv4()
     }
 
-    /// From now on, connections from `remote` need this key, or none may have
-    /// one. An error leaves the earlier key in place: don't start the session.
+    /// From now on, connections from `remote` need this key, or may not have one.
+    /// An error leaves things as they were: don't start the session.
     pub fn set_key(&self, remote: IpAddr, key: Option<&AuthKey>) -> io::Result<()> {
         if !self.serves(remote) {
             let words = format!(
@@ -79,7 +98,20 @@ impl Listener {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
         }
-        socket_options::set_md5_key(&self.socket, remote, key)
+        let mut keyed = self.keyed.lock().unwrap_or_else(PoisonError::into_inner);
+        socket_options::set_md5_key(&self.socket, remote, key)?;
+        match key {
+            Some(_) => {
+                // What waits here came before the key, and nobody can tell from
+                // whom without taking it: close it, and its peer tries again.
+                while SockRef::from(&self.socket).accept().is_ok() {}
+                keyed.insert(remote);
+            }
+            None => {
+                keyed.remove(&remote);
+            }
+        }
+        Ok(())
     }
 
     /// The next connection, from whatever address: the caller drops (and so
@@ -87,34 +119,49 @@ impl Listener {
     /// ([`Connection::adopt`]).
     pub async fn accept(&self) -> io::Result<Connection> {
         loop {
-            match self.socket.accept().await {
-                Ok((stream, remote)) => {
-                    let local = stream.local_addr()?;
-                    return Ok(Connection {
-                        stream,
-                        local,
-                        remote,
-                    });
-                }
+            match poll_fn(|context| self.poll_accept(context)).await {
                 // The peer gave up between its SYN and our accept.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error),
+                outcome => return outcome,
             }
         }
+    }
+
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Connection>> {
+        let keyed = self.keyed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stream, remote) = ready!(self.socket.poll_accept(context))?;
+        let signing = if keyed.contains(&remote.ip()) {
+            Signing::Required
+        } else {
+            Signing::None
+        };
+        let local = stream.local_addr()?;
+        Poll::Ready(Ok(Connection {
+            stream,
+            local,
+            remote,
+            signing,
+        }))
     }
 }
 
 impl Connection {
-    /// Gives an accepted connection its peer's TTL and key. The key is already
-    /// the listener's; setting it here again closes the gap in which a peer
-    /// connects before the listener has it: unsigned, it gets no further.
+    /// Gives an accepted connection its peer's TTL, and its key anew. A
+    /// connection that began before its peer had a key is refused: its first
+    /// bytes may be anybody's.
     pub fn adopt(&self, ttl: Ttl, key: Option<&AuthKey>) -> io::Result<()> {
         let socket = SockRef::from(&self.stream);
         set_common(&socket, self.remote.ip())?;
         set_peer_ttl(&socket, self.remote.ip(), ttl)?;
-        match key {
-            Some(key) => socket_options::set_md5_key(&self.stream, self.remote.ip(), Some(key)),
-            None => Ok(()),
+        match (key, self.signing) {
+            (Some(key), Signing::Required) => {
+                socket_options::set_md5_key(&self.stream, self.remote.ip(), Some(key))
+            }
+            (Some(_), Signing::None) => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it began before the listener had the MD5 key",
+            )),
+            (None, Signing::Required | Signing::None) => Ok(()),
         }
     }
 }
