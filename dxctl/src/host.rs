@@ -1,6 +1,6 @@
 //! What this host's interfaces use.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use nix::ifaddrs::getifaddrs;
@@ -33,11 +33,9 @@ pub(crate) fn addresses() -> Result<Vec<Used>, std::io::Error> {
 
 fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
     if let Some(v4) = address.as_sockaddr_in() {
-        return Some(IpAddr::V4(Ipv4Addr::from(v4.ip())));
+        return Some(IpAddr::V4(v4.ip()));
     }
-    address
-        .as_sockaddr_in6()
-        .map(|v6| IpAddr::V6(Ipv6Addr::from(v6.ip().octets())))
+    address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip()))
 }
 
 #[cfg(test)]

@@ -99,10 +99,47 @@ impl Client {
     }
 
     async fn lag(&self, id: &str) -> Result<Option<Carrier>, AwsError> {
-        let what = || format!("describe LAG {id}");
-        let answer = self.sdk.describe_lags().lag_id(id).send().await;
-        let answer = answer.map_err(|error| self.error(what(), &error))?;
-        Ok(answer.lags().first().map(convert::lag))
+        let mut token: Option<String> = None;
+        loop {
+            let call = self
+                .sdk
+                .describe_lags()
+                .lag_id(id)
+                .set_next_token(token.take());
+            let page = call
+                .send()
+                .await
+                .map_err(|error| self.error(format!("describe LAG {id}"), &error))?;
+            token = following(page.next_token());
+            if let Some(lag) = page.lags().first() {
+                return Ok(Some(convert::lag(lag)));
+            }
+            if token.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn connection(&self, id: &str) -> Result<Option<Carrier>, AwsError> {
+        let mut token: Option<String> = None;
+        loop {
+            let call = self
+                .sdk
+                .describe_connections()
+                .connection_id(id)
+                .set_next_token(token.take());
+            let page = call
+                .send()
+                .await
+                .map_err(|error| self.error(format!("describe connection {id}"), &error))?;
+            token = following(page.next_token());
+            if let Some(connection) = page.connections().first() {
+                return Ok(Some(convert::connection(connection)));
+            }
+            if token.is_none() {
+                return Ok(None);
+            }
+        }
     }
 }
 
@@ -137,17 +174,10 @@ impl DirectConnect for Client {
 
     async fn carrier(&self, id: &str) -> Result<Option<Carrier>, AwsError> {
         if id.starts_with("dxlag-") {
-            return self.lag(id).await;
+            self.lag(id).await
+        } else {
+            self.connection(id).await
         }
-        let answer = self
-            .sdk
-            .describe_connections()
-            .connection_id(id)
-            .send()
-            .await;
-        let answer =
-            answer.map_err(|error| self.error(format!("describe connection {id}"), &error))?;
-        Ok(answer.connections().first().map(convert::connection))
     }
 
     async fn gateways(&self) -> Result<Vec<DxGateway>, AwsError> {

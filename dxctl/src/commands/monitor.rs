@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bgp_core::api::{PathStatus, PeerStatus, ProbeStatus, Status, Swap};
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use super::or_dash;
@@ -18,6 +19,8 @@ pub(super) async fn run(args: MonitorArgs, global: &Global) -> anyhow::Result<Ve
     let mut screen = Screen::open(global.reader());
     let mut ticks = tokio::time::interval(args.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    // Both ways of ending leave the terminal as it was.
+    let mut terminated = signal(SignalKind::terminate())?;
     let mut taken = 0u64;
     let mut verdict = Verdict::Fine;
     while args.count.is_none_or(|count| taken < count) {
@@ -27,13 +30,14 @@ pub(super) async fn run(args: MonitorArgs, global: &Global) -> anyhow::Result<Ve
                 interrupted?;
                 break;
             }
+            _ = terminated.recv() => break,
         }
         let answer = control.status().await;
         // A daemon that goes away is something to see; one that never was is a mistake.
-        if taken == 0 {
-            if let Err(error) = answer {
-                return Err(error.into());
-            }
+        if taken == 0
+            && let Err(error) = answer
+        {
+            return Err(error.into());
         }
         verdict = if is_well(&answer) {
             Verdict::Fine
@@ -237,7 +241,7 @@ fn path_words(path: &PathStatus) -> String {
     }
     words.push(format!("carries={}", path.carries));
     if let Some(swap) = &path.last_swap {
-        words.push(format!("swap=\"{}\"", swap.reason));
+        words.push(format!("swap=\"{}\"", swap.reason.replace('"', "'")));
     }
     words.join(" ")
 }
@@ -255,7 +259,7 @@ fn page(answer: &Result<Status, ControlError>, now: SystemTime) -> String {
         carrying.join(", ")
     };
     let mut text = format!(
-        "{}   AS {}   up {}   traffic: {traffic}\n\n",
+        "{}   AS {}   up {}   traffic: {traffic}   (Ctrl-C ends)\n\n",
         timestamp(now),
         status.asn,
         ago(status.uptime)
@@ -337,11 +341,12 @@ fn swap_words(swap: &Swap, now: SystemTime) -> String {
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
         .as_secs_f64();
+    let groups = if swap.groups == 1 { "group" } else { "groups" };
     format!(
-        "{} ago, {}, {} groups in {}",
+        "{} ago, {} {groups} in {}: {}",
         ago(now - swap.at),
-        swap.reason,
         swap.groups,
-        microseconds(swap.took)
+        microseconds(swap.took),
+        swap.reason
     )
 }

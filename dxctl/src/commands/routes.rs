@@ -21,6 +21,9 @@ pub(super) async fn run(args: RoutesArgs, global: &Global) -> anyhow::Result<Ver
         limit: Some(args.limit),
     };
     let routes = answered(control.routes(&query).await)?;
+    if routes.routes.is_empty() {
+        check_peer(&control, &query).await?;
+    }
     global.reader().show(&routes, table)?;
     if routes.truncated {
         note(format_args!(
@@ -40,6 +43,23 @@ async fn explain(control: &Control, destination: &str, global: &Global) -> anyho
     } else {
         Verdict::Differs
     })
+}
+
+/// No routes of a peer that isn't there is a slip, and said so.
+async fn check_peer(control: &Control, query: &RoutesQuery) -> anyhow::Result<()> {
+    let Some(wanted) = query.peer.as_ref().or(query.advertised.as_ref()) else {
+        return Ok(());
+    };
+    let status = control.status().await?;
+    let names: Vec<&str> = status.peers.iter().map(|peer| peer.name.as_str()).collect();
+    if wanted == "local" || names.contains(&wanted.as_str()) {
+        return Ok(());
+    }
+    Err(crate::Refused::new(format!(
+        "bgpd has no peer {wanted}; it has: {}",
+        names.join(", ")
+    ))
+    .into())
 }
 
 /// A refusal by bgpd (no such peer, no such prefix) is the operator's matter.

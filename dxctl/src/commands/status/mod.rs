@@ -114,6 +114,18 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// bgpd's own list names a session's error again.
+    fn tells(&self, problem: &str) -> bool {
+        self.sessions.iter().any(|row| {
+            let error = row.bgpd.and_then(|peer| peer.last_error.as_deref());
+            let told =
+                |finding: &Finding| error.is_some_and(|error| finding.to_string().contains(error));
+            error.is_some_and(|error| problem.contains(error)) && row.findings.iter().any(told)
+        })
+    }
+}
+
 /// One session, with what each side says of it.
 #[derive(Serialize)]
 struct Row<'a> {
@@ -222,11 +234,9 @@ fn page(view: &View<'_>) -> String {
             .iter()
             .map(|finding| format!("{}: {finding}", row.name))
     });
-    let of_daemon = view
-        .bgpd
-        .iter()
-        .flat_map(|daemon| daemon.problems.iter().cloned());
-    let lines: Vec<String> = told.chain(of_daemon).collect();
+    let of_daemon = view.bgpd.iter().flat_map(|daemon| daemon.problems);
+    let untold = of_daemon.filter(|problem| !view.tells(problem)).cloned();
+    let lines: Vec<String> = told.chain(untold).collect();
     if !lines.is_empty() {
         text.push('\n');
         lines.iter().for_each(|line| {

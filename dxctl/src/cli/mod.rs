@@ -1,9 +1,10 @@
 //! The command line, as clap reads it.
 
-use std::fmt;
+mod examples;
+mod value;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use bgp_core::config::VifKind;
@@ -11,11 +12,13 @@ use bgp_core::{Asn, Family, RouterId, VlanId};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::aws::{Access, PeerAddresses, Tag};
+use crate::aws::{Access, Tag};
+
+pub(crate) use value::{Addresses, Auto, PerVif, Preference};
 
 /// Create, watch and explain AWS Direct Connect virtual interfaces.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
+#[command(version, propagate_version = true, max_term_width = 100, after_help = examples::EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -75,26 +78,26 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Vif(Box<VifCommand>),
     /// Write a virtual interface for another maker's router
-    #[command(after_help = ROUTER_CONFIG_EXAMPLES)]
+    #[command(after_help = examples::ROUTER_CONFIG_EXAMPLES)]
     RouterConfig(RouterConfigArgs),
     /// Write bgpd's configuration and key files for virtual interfaces
-    #[command(after_help = BGPD_CONFIG_EXAMPLES)]
+    #[command(after_help = examples::BGPD_CONFIG_EXAMPLES)]
     BgpdConfig(BgpdConfigArgs),
     /// Both sides, AWS's and bgpd's, and what is wrong
-    #[command(after_help = STATUS_EXAMPLES)]
+    #[command(after_help = examples::STATUS_EXAMPLES)]
     Status(StatusArgs),
     /// Watch sessions, round-trip times, loss, and which path carries traffic
-    #[command(after_help = MONITOR_EXAMPLES)]
+    #[command(after_help = examples::MONITOR_EXAMPLES)]
     Monitor(MonitorArgs),
     /// bgpd's routes, and why one is best
-    #[command(after_help = ROUTES_EXAMPLES, args_conflicts_with_subcommands = true)]
+    #[command(after_help = examples::ROUTES_EXAMPLES, args_conflicts_with_subcommands = true)]
     Routes(RoutesArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AsnCommand {
     /// Pick a private AS number that nothing on this account uses
-    #[command(after_help = ASN_EXAMPLES)]
+    #[command(after_help = examples::ASN_EXAMPLES)]
     Pick(AsnPickArgs),
 }
 
@@ -107,7 +110,7 @@ pub(crate) struct AsnPickArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) seed: Option<String>,
     /// Never pick these
-    #[arg(long, value_name = "ASN", value_parser = asn)]
+    #[arg(long, value_name = "ASN", value_parser = value::asn)]
     pub(crate) avoid: Vec<Asn>,
     /// Don't ask AWS what is in use
     #[arg(long)]
@@ -125,7 +128,7 @@ pub(crate) enum AsnBits {
 #[derive(Debug, Subcommand)]
 pub(crate) enum VlanCommand {
     /// Pick the lowest VLAN that is free on a connection
-    #[command(after_help = VLAN_EXAMPLES)]
+    #[command(after_help = examples::VLAN_EXAMPLES)]
     Pick(VlanPickArgs),
 }
 
@@ -135,14 +138,14 @@ pub(crate) struct VlanPickArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) connection: String,
     /// Start here
-    #[arg(long, value_name = "VLAN", default_value = "1", value_parser = vlan)]
+    #[arg(long, value_name = "VLAN", default_value = "1", value_parser = value::vlan)]
     pub(crate) from: VlanId,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AddressCommand {
     /// Pick a free pair of addresses: AWS's end, then ours
-    #[command(after_help = ADDRESS_EXAMPLES)]
+    #[command(after_help = examples::ADDRESS_EXAMPLES)]
     Pick(AddressPickArgs),
 }
 
@@ -158,7 +161,7 @@ pub(crate) struct AddressPickArgs {
     #[arg(long, value_name = "PREFIX")]
     pub(crate) avoid: Vec<Ipv4Net>,
     /// ipv6 needs no picking: AWS assigns it
-    #[arg(long, default_value = "ipv4", value_parser = family)]
+    #[arg(long, default_value = "ipv4", value_parser = value::family)]
     pub(crate) family: Family,
     /// Don't ask AWS what is in use
     #[arg(long)]
@@ -168,29 +171,29 @@ pub(crate) struct AddressPickArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum VifCommand {
     /// Create a virtual interface
-    #[command(after_help = VIF_CREATE_EXAMPLES)]
+    #[command(after_help = examples::VIF_CREATE_EXAMPLES)]
     Create(VifCreateArgs),
     /// Add the session of the other address family
-    #[command(after_help = VIF_ADD_PEER_EXAMPLES)]
+    #[command(after_help = examples::VIF_ADD_PEER_EXAMPLES)]
     AddPeer(VifAddPeerArgs),
     /// List virtual interfaces
-    #[command(after_help = VIF_LIST_EXAMPLES)]
+    #[command(after_help = examples::VIF_LIST_EXAMPLES)]
     List(VifListArgs),
     /// Show one virtual interface
-    #[command(after_help = VIF_SHOW_EXAMPLES)]
+    #[command(after_help = examples::VIF_SHOW_EXAMPLES)]
     Show(VifShowArgs),
     /// Wait until a virtual interface is provisioned, or its sessions are up
-    #[command(after_help = VIF_WAIT_EXAMPLES)]
+    #[command(after_help = examples::VIF_WAIT_EXAMPLES)]
     Wait(VifWaitArgs),
     /// Delete a virtual interface
-    #[command(after_help = VIF_DELETE_EXAMPLES)]
+    #[command(after_help = examples::VIF_DELETE_EXAMPLES)]
     Delete(VifDeleteArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct VifCreateArgs {
     /// private (a VPC or Direct Connect gateway), transit (transit gateways), public (AWS's public prefixes)
-    #[arg(long, value_parser = kind)]
+    #[arg(long, value_parser = value::kind)]
     pub(crate) kind: VifKind,
     /// Connection (dxcon-…) or LAG (dxlag-…)
     #[arg(long, value_name = "ID")]
@@ -199,10 +202,10 @@ pub(crate) struct VifCreateArgs {
     #[arg(long)]
     pub(crate) name: String,
     /// VLAN, or `auto`: the lowest free one
-    #[arg(long, default_value = "auto", value_parser = auto_vlan)]
+    #[arg(long, default_value = "auto", value_parser = value::auto_vlan)]
     pub(crate) vlan: Auto<VlanId>,
     /// Our AS number, or `auto`: a free private one
-    #[arg(long, default_value = "auto", value_parser = auto_asn)]
+    #[arg(long, default_value = "auto", value_parser = value::auto_asn)]
     pub(crate) asn: Auto<Asn>,
     /// AMAZON/LENGTH,OURS/LENGTH; `auto`: a free pair; `aws`: AWS assigns
     #[arg(long, default_value = "auto", value_name = "auto|aws|A/LEN,B/LEN")]
@@ -222,10 +225,10 @@ pub(crate) struct VifCreateArgs {
     #[arg(long, value_name = "PREFIX", value_delimiter = ',')]
     pub(crate) route_filter_prefix: Vec<IpNet>,
     /// Address family of the session
-    #[arg(long, default_value = "ipv4", value_parser = family)]
+    #[arg(long, default_value = "ipv4", value_parser = value::family)]
     pub(crate) family: Family,
     /// Wait until AWS has provisioned it, at most so long
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = value::seconds)]
     pub(crate) wait: Option<Duration>,
 }
 
@@ -263,7 +266,7 @@ pub(crate) struct VifAddPeerArgs {
     /// Identifier (dxvif-…) or name
     pub(crate) vif: String,
     /// Address family of the new session
-    #[arg(long, default_value = "ipv6", value_parser = family)]
+    #[arg(long, default_value = "ipv6", value_parser = value::family)]
     pub(crate) family: Family,
     /// AMAZON/LENGTH,OURS/LENGTH; `auto`: a free pair; `aws`: AWS assigns (IPv6: always)
     #[arg(long, default_value = "auto", value_name = "auto|aws|A/LEN,B/LEN")]
@@ -296,7 +299,7 @@ pub(crate) struct VifWaitArgs {
     #[arg(long = "for", value_name = "WHAT", default_value = "provisioned")]
     pub(crate) goal: Goal,
     /// At most so long
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = value::seconds)]
     pub(crate) timeout: Duration,
 }
 
@@ -315,7 +318,7 @@ pub(crate) struct VifDeleteArgs {
     #[arg(long)]
     pub(crate) yes: bool,
     /// Wait until it is gone, at most so long
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = value::seconds)]
     pub(crate) wait: Option<Duration>,
 }
 
@@ -348,23 +351,6 @@ pub(crate) struct RouterConfigArgs {
     pub(crate) reveal: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Preference {
-    Low,
-    Medium,
-    High,
-}
-
-impl fmt::Display for Preference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-        })
-    }
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct BgpdConfigArgs {
     /// Identifiers (dxvif-…) or names; all go into one file
@@ -377,7 +363,7 @@ pub(crate) struct BgpdConfigArgs {
     #[arg(long, value_name = "[VIF=]PREFIX", value_delimiter = ',')]
     pub(crate) advertise: Vec<PerVif<IpNet>>,
     /// How AWS should prefer this link for traffic to us: low, medium, high
-    #[arg(long, value_name = "[VIF=]PREFERENCE", value_parser = per_vif_preference)]
+    #[arg(long, value_name = "[VIF=]PREFERENCE", value_parser = value::per_vif_preference)]
     pub(crate) preference: Vec<PerVif<Preference>>,
     /// Interface of the path that takes over while the VIF is down
     #[arg(
@@ -412,7 +398,7 @@ pub(crate) struct BgpdConfigArgs {
     )]
     pub(crate) backup_probe: u32,
     /// BGP Identifier [default: our address on the first VIF]
-    #[arg(long, value_name = "ADDRESS", value_parser = router_id)]
+    #[arg(long, value_name = "ADDRESS", value_parser = value::router_id)]
     pub(crate) router_id: Option<RouterId>,
     /// Where to serve Prometheus metrics
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -434,30 +420,6 @@ pub(crate) struct BgpdConfigArgs {
     pub(crate) dry_run: bool,
 }
 
-/// A value for every VIF, or for the named one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PerVif<T> {
-    pub(crate) vif: Option<String>,
-    pub(crate) value: T,
-}
-
-impl<T: FromStr> FromStr for PerVif<T> {
-    type Err = T::Err;
-
-    fn from_str(text: &str) -> Result<Self, T::Err> {
-        match text.split_once('=') {
-            Some((vif, value)) => Ok(Self {
-                vif: Some(vif.to_owned()),
-                value: value.parse()?,
-            }),
-            None => Ok(Self {
-                vif: None,
-                value: text.parse()?,
-            }),
-        }
-    }
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// Only these (identifier or name)
@@ -474,7 +436,7 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, Args)]
 pub(crate) struct MonitorArgs {
     /// Seconds between samples
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = value::interval)]
     pub(crate) interval: Duration,
     /// Stop after so many samples
     #[arg(long, value_name = "N")]
@@ -492,7 +454,7 @@ pub(crate) struct RoutesArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "peer")]
     pub(crate) advertised: Option<String>,
     /// Only this address family
-    #[arg(long, value_parser = family)]
+    #[arg(long, value_parser = value::family)]
     pub(crate) family: Option<Family>,
     /// This prefix and everything inside it
     #[arg(long, value_name = "PREFIX")]
@@ -507,257 +469,10 @@ pub(crate) enum RoutesCommand {
     /// Every path to a prefix, and the step of the decision that each one lost at
     Explain {
         /// A prefix, or an address: its longest match
-        #[arg(value_name = "PREFIX", value_parser = prefix_or_address)]
+        #[arg(value_name = "PREFIX", value_parser = value::prefix_or_address)]
         destination: String,
     },
 }
-
-/// A value, or `auto`: pick one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Auto<T> {
-    Auto,
-    Value(T),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Addresses {
-    Auto,
-    /// AWS assigns them.
-    Aws,
-    Pair(PeerAddresses),
-}
-
-impl FromStr for Addresses {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "aws" => Ok(Self::Aws),
-            pair => {
-                let (amazon, customer) = pair.split_once(',').ok_or(
-                    "write auto, aws, or AWS's address and ours: 169.254.10.1/30,169.254.10.2/30",
-                )?;
-                Ok(Self::Pair(PeerAddresses {
-                    amazon: with_mask(amazon)?,
-                    customer: with_mask(customer)?,
-                }))
-            }
-        }
-    }
-}
-
-impl FromStr for Tag {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (key, value) = text.split_once('=').ok_or("write a tag as KEY=VALUE")?;
-        if key.is_empty() || key.chars().count() > 128 {
-            return Err("a tag's key has 1 to 128 characters".into());
-        }
-        if value.chars().count() > 256 {
-            return Err("a tag's value has at most 256 characters".into());
-        }
-        Ok(Self {
-            key: key.to_owned(),
-            value: value.to_owned(),
-        })
-    }
-}
-
-fn with_mask(text: &str) -> Result<IpNet, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is no address with its mask, as 169.254.10.1/30"))
-}
-
-fn asn(text: &str) -> Result<Asn, String> {
-    let number = text.strip_prefix("AS").unwrap_or(text).parse();
-    number
-        .map(Asn)
-        .map_err(|_| format!("`{text}` is no AS number"))
-}
-
-fn auto_asn(text: &str) -> Result<Auto<Asn>, String> {
-    if text == "auto" {
-        Ok(Auto::Auto)
-    } else {
-        asn(text).map(Auto::Value)
-    }
-}
-
-fn vlan(text: &str) -> Result<VlanId, String> {
-    text.parse::<u16>()
-        .ok()
-        .and_then(VlanId::new)
-        .ok_or("a VLAN is 1 to 4094".to_owned())
-}
-
-fn auto_vlan(text: &str) -> Result<Auto<VlanId>, String> {
-    if text == "auto" {
-        Ok(Auto::Auto)
-    } else {
-        vlan(text).map(Auto::Value)
-    }
-}
-
-fn family(text: &str) -> Result<Family, String> {
-    match text {
-        "ipv4" => Ok(Family::Ipv4),
-        "ipv6" => Ok(Family::Ipv6),
-        _ => Err("write ipv4 or ipv6".into()),
-    }
-}
-
-fn kind(text: &str) -> Result<VifKind, String> {
-    match text {
-        "private" => Ok(VifKind::Private),
-        "transit" => Ok(VifKind::Transit),
-        "public" => Ok(VifKind::Public),
-        _ => Err("write private, transit or public".into()),
-    }
-}
-
-fn router_id(text: &str) -> Result<RouterId, String> {
-    match text.parse() {
-        Ok(address) if address != std::net::Ipv4Addr::UNSPECIFIED => Ok(RouterId(address)),
-        _ => Err("a router identifier is written like an IPv4 address and isn't 0.0.0.0".into()),
-    }
-}
-
-fn prefix_or_address(text: &str) -> Result<String, String> {
-    if let Ok(prefix) = text.parse::<IpNet>() {
-        return Ok(prefix.trunc().to_string());
-    }
-    match text.parse::<IpAddr>() {
-        Ok(address) => Ok(address.to_string()),
-        Err(_) => Err("write a prefix as 10.0.0.0/16, or an address".into()),
-    }
-}
-
-fn per_vif_preference(text: &str) -> Result<PerVif<Preference>, String> {
-    let (vif, value) = match text.split_once('=') {
-        Some((vif, value)) => (Some(vif.to_owned()), value),
-        None => (None, text),
-    };
-    let value = Preference::from_str(value, true).map_err(|_| "write low, medium or high")?;
-    Ok(PerVif { vif, value })
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .map(Duration::from_secs)
-        .map_err(|_| "write a whole number of seconds".into())
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.05..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("write seconds, from 0.05 to 3600".into()),
-    }
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  dxctl vif create --kind private --connection dxcon-fg31dyv6 --name prod \\
-      --gateway vgw-0a1b2c3d --wait
-  dxctl bgpd-config prod --parent eth1 --advertise 10.20.0.0/16
-  dxctl status
-
-Data goes to standard output, talk to standard error. Exit status: 0 fine, 1 refused or
-something differs from what it should be, 2 broken (no connection, wrong usage).";
-
-const ASN_EXAMPLES: &str = "\
-Examples:
-  dxctl asn pick
-  dxctl asn pick --bits 32 --seed frankfurt-1
-  dxctl vif create --asn \"$(dxctl asn pick)\" …";
-
-const VLAN_EXAMPLES: &str = "\
-Examples:
-  dxctl vlan pick --connection dxcon-fg31dyv6
-  dxctl vlan pick --connection dxlag-ffrhowd9 --from 100 --json";
-
-const ADDRESS_EXAMPLES: &str = "\
-Examples:
-  dxctl address pick
-  dxctl address pick --pool 10.255.0.0/24 --length 31
-  dxctl vif create --addresses \"$(dxctl address pick)\" …";
-
-const VIF_CREATE_EXAMPLES: &str = "\
-Examples:
-  dxctl vif create --kind private --connection dxcon-fg31dyv6 --name prod \\
-      --gateway vgw-0a1b2c3d --wait
-  dxctl vif create --kind transit --connection dxcon-fg31dyv6 --name hub --vlan 102 --asn 65010 \\
-      --gateway 5f294f92-bafb-4011-916d-9b0bdb83f3b5 --mtu 8500 \\
-      --generate-auth-key --key-out /etc/bgpd/keys/hub
-  dxctl vif create --kind public --connection dxcon-fg31dyv6 --name pub --asn 64500 \\
-      --addresses 203.0.113.1/30,203.0.113.2/30 --route-filter-prefix 203.0.113.0/24
-
-A new interface is `down` until BGP is up: that is a success.";
-
-const VIF_ADD_PEER_EXAMPLES: &str = "\
-Examples:
-  dxctl vif add-peer prod
-  dxctl vif add-peer dxvif-fg3f2a1b --family ipv4 --auth-key-file /etc/bgpd/keys/prod";
-
-const VIF_LIST_EXAMPLES: &str = "\
-Examples:
-  dxctl vif list
-  dxctl vif list --connection dxcon-fg31dyv6 --json";
-
-const VIF_SHOW_EXAMPLES: &str = "\
-Examples:
-  dxctl vif show dxvif-fg3f2a1b
-  dxctl vif show prod --json";
-
-const VIF_WAIT_EXAMPLES: &str = "\
-Examples:
-  dxctl vif wait prod
-  dxctl vif wait prod --for up --timeout 120";
-
-const VIF_DELETE_EXAMPLES: &str = "\
-Examples:
-  dxctl vif delete dxvif-fg3f2a1b
-  dxctl vif delete prod --yes --wait";
-
-const ROUTER_CONFIG_EXAMPLES: &str = "\
-Examples:
-  dxctl router-config --list-platforms
-  dxctl router-config prod --platform cisco_ios_xe --parent TenGigabitEthernet0/0/0 \\
-      --advertise 10.20.0.0/16
-  dxctl router-config prod --platform juniper_junos --parent xe-0/0/0 --preference high > prod.set
-
-The MD5 key is left out of the text unless --reveal is given.";
-
-const BGPD_CONFIG_EXAMPLES: &str = "\
-Examples:
-  dxctl bgpd-config prod --parent eth1 --advertise 10.20.0.0/16
-  dxctl bgpd-config prod --parent eth1 --advertise 10.20.0.0/16 \\
-      --backup-interface eth0 --backup-gateway 203.0.113.1
-  dxctl bgpd-config prod hub --parent prod=eth1 --parent hub=eth2 --advertise 10.20.0.0/16 \\
-      --preference prod=high --preference hub=low";
-
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  dxctl status
-  dxctl status prod --json
-  dxctl status --local-only --socket /run/bgpd/bgpd.sock
-
-Exit status 1: something is wrong, and the text says what.";
-
-const MONITOR_EXAMPLES: &str = "\
-Examples:
-  dxctl monitor
-  dxctl monitor --interval 0.2 --count 50
-  dxctl monitor --json | jq .carrying";
-
-const ROUTES_EXAMPLES: &str = "\
-Examples:
-  dxctl routes
-  dxctl routes --peer prod --within 10.0.0.0/8
-  dxctl routes --advertised prod
-  dxctl routes explain 10.0.0.0/16
-  dxctl routes explain 10.0.3.7";
 
 #[cfg(test)]
 mod tests {
@@ -785,27 +500,5 @@ mod tests {
             }
         }
         check(&Cli::command());
-    }
-
-    #[test]
-    fn addresses_are_auto_aws_or_a_pair() {
-        assert_eq!("auto".parse(), Ok(Addresses::Auto));
-        assert_eq!("aws".parse(), Ok(Addresses::Aws));
-        let pair: Result<Addresses, _> = "169.254.10.1/30,169.254.10.2/30".parse();
-        assert!(matches!(pair, Ok(Addresses::Pair(_))));
-        assert!("169.254.10.1/30".parse::<Addresses>().is_err());
-        assert!("169.254.10.1,169.254.10.2".parse::<Addresses>().is_err());
-    }
-
-    #[test]
-    fn a_value_can_be_for_one_vif() {
-        let value: Result<PerVif<String>, _> = "prod=eth1".parse();
-        assert_eq!(
-            value,
-            Ok(PerVif {
-                vif: Some("prod".into()),
-                value: "eth1".into()
-            })
-        );
     }
 }
