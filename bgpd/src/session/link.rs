@@ -144,3 +144,59 @@ const READ_SIZE: usize = 64 * 1024;
 const FAREWELL: Duration = Duration::from_secs(1);
 /// RFC 9687 §4.
 const SEND_HOLD_TIME_LEAST: Duration = Duration::from_secs(480);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    use crate::transport::{ConnectOptions, Listener, connect};
+    use bgp_core::config::Ttl;
+
+    #[tokio::test]
+    async fn a_peer_that_reads_nothing_is_given_up_after_the_send_hold_time() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let options = ConnectOptions {
+            remote: listener.local_addr(),
+            local: None,
+            interface: None,
+            key: None,
+            ttl: Ttl::Direct,
+            timeout: Duration::from_secs(5),
+        };
+        let (connection, accepted) = tokio::join!(connect(&options), listener.accept());
+        let mut link = Link::new(ConnectionId(0), connection.unwrap());
+        let (begin, accepted) = (Instant::now(), accepted.unwrap());
+        let hold_time = Duration::from_secs(90);
+
+        link.outbound.resize(64 << 20, 0);
+        tokio::time::timeout(Duration::from_secs(5), async {
+            while link.stalled_since.is_none() {
+                link.stream.writable().await.unwrap();
+                link.write(begin);
+            }
+        })
+        .await
+        .unwrap();
+        let least = begin.checked_add(SEND_HOLD_TIME_LEAST);
+        assert_eq!(link.send_hold_at(hold_time), least);
+        let long = Duration::from_secs(3600);
+        assert_eq!(link.send_hold_at(long), begin.checked_add(long * 2));
+
+        // One octet that leaves is progress.
+        let mut taken = vec![0; 1 << 20];
+        let later = begin + Duration::from_secs(100);
+        let progress = async {
+            while link.send_hold_at(hold_time) == least {
+                accepted.stream.readable().await.unwrap();
+                let _ = accepted.stream.try_read(&mut taken);
+                tokio::task::yield_now().await;
+                link.write(later);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), progress)
+            .await
+            .unwrap();
+        assert_ne!(link.send_hold_at(hold_time), least);
+    }
+}

@@ -285,7 +285,7 @@ fn a_link_that_goes_and_comes_ends_the_session_at_once_and_restores_it_at_once()
     });
 }
 
-pub fn attributes(next_hop: &str) -> Arc<PathAttributes> {
+pub(crate) fn attributes(next_hop: &str) -> Arc<PathAttributes> {
     Arc::new(PathAttributes {
         origin: Origin::Igp,
         as_path: AsPath::sequence([Asn(65010)]),

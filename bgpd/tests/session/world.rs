@@ -18,10 +18,10 @@ use bgpd::transport::Listener;
 use tokio::sync::mpsc;
 
 /// A network namespace with a name, gone when dropped.
-pub struct Namespace(pub String);
+pub(crate) struct Namespace(pub(crate) String);
 
 impl Namespace {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         assert!(
             nix::unistd::geteuid().is_root(),
@@ -35,12 +35,12 @@ impl Namespace {
     }
 
     /// From here on, this thread (and what it starts) is in the namespace.
-    pub fn enter(&self) {
+    pub(crate) fn enter(&self) {
         let file = std::fs::File::open(format!("/run/netns/{}", self.0)).unwrap();
         nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
     }
 
-    pub fn address(&self, interface: &str, address: &str) {
+    pub(crate) fn address(&self, interface: &str, address: &str) {
         let mut command = vec![
             "ip", "-n", &self.0, "address", "add", address, "dev", interface,
         ];
@@ -58,7 +58,7 @@ impl Drop for Namespace {
 }
 
 /// Two namespaces joined by a wire, with `10.7.0.1` and `.2`, `fd07::1` and `::2`.
-pub fn joined() -> [Namespace; 2] {
+pub(crate) fn joined() -> [Namespace; 2] {
     let ends = [Namespace::new(), Namespace::new()];
     let [near, far] = &ends;
     run(&[
@@ -73,7 +73,7 @@ pub fn joined() -> [Namespace; 2] {
     ends
 }
 
-pub fn run(command: &[&str]) {
+pub(crate) fn run(command: &[&str]) {
     let status = Program::new(command[0])
         .args(&command[1..])
         .status()
@@ -82,7 +82,7 @@ pub fn run(command: &[&str]) {
 }
 
 /// Runs on this thread alone, so that its namespace holds.
-pub fn on_this_thread<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn on_this_thread<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -91,21 +91,21 @@ pub fn on_this_thread<T>(future: impl Future<Output = T>) -> T {
     tasks.block_on(&runtime, future)
 }
 
-pub fn key(text: &str) -> AuthKey {
+pub(crate) fn key(text: &str) -> AuthKey {
     AuthKey::from_file_content(text.to_owned().into()).unwrap()
 }
 
 /// How one end is set up.
-pub struct Setup {
-    pub peer: config::Peer,
-    pub key: Option<AuthKey>,
-    pub router_id: RouterId,
+pub(crate) struct Setup {
+    pub(crate) peer: config::Peer,
+    pub(crate) key: Option<AuthKey>,
+    pub(crate) router_id: RouterId,
     /// The listener has the key too.
-    pub listener_key: Option<AuthKey>,
+    pub(crate) listener_key: Option<AuthKey>,
 }
 
 impl Setup {
-    pub fn new(local: &str, remote: &str, asn: u32, remote_asn: u32) -> Self {
+    pub(crate) fn new(local: &str, remote: &str, asn: u32, remote_asn: u32) -> Self {
         let local: IpAddr = local.parse().unwrap();
         let remote: IpAddr = remote.parse().unwrap();
         let peer = config::Peer {
@@ -141,33 +141,33 @@ impl Setup {
         }
     }
 
-    pub fn key(mut self, text: &str) -> Self {
+    pub(crate) fn key(mut self, text: &str) -> Self {
         self.key = Some(key(text));
         self.listener_key = self.key.clone();
         self.peer.auth_key_file = Some("/nowhere".into());
         self
     }
 
-    pub fn passive(mut self) -> Self {
+    pub(crate) fn passive(mut self) -> Self {
         self.peer.passive = true;
         self
     }
 }
 
 /// One end at work.
-pub struct End {
-    pub session: Handle,
-    pub router: mpsc::Receiver<router::Command>,
-    pub updates: Vec<Update>,
-    pub outbound: Option<mpsc::Sender<Outbound>>,
-    pub negotiated: Option<Negotiated>,
-    pub writable: usize,
-    pub downs: usize,
+pub(crate) struct End {
+    pub(crate) session: Handle,
+    pub(crate) router: mpsc::Receiver<router::Command>,
+    pub(crate) updates: Vec<Update>,
+    pub(crate) outbound: Option<mpsc::Sender<Outbound>>,
+    pub(crate) negotiated: Option<Negotiated>,
+    pub(crate) writable: usize,
+    pub(crate) downs: usize,
 }
 
 impl End {
     /// Listens, and starts the session.
-    pub fn start(setup: Setup) -> Self {
+    pub(crate) fn start(setup: Setup) -> Self {
         let local = setup.peer.local.unwrap().addr();
         let remote = setup.peer.remote;
         let listener = Listener::bind(SocketAddr::new(local, PORT)).unwrap();
@@ -204,11 +204,11 @@ impl End {
         }
     }
 
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.session.status.borrow().state
     }
 
-    pub fn last_error(&self) -> String {
+    pub(crate) fn last_error(&self) -> String {
         self.session
             .status
             .borrow()
@@ -217,7 +217,7 @@ impl End {
             .unwrap_or_default()
     }
 
-    pub fn prefixes(&self) -> usize {
+    pub(crate) fn prefixes(&self) -> usize {
         let announced = self.updates.iter().flat_map(|update| &update.announced);
         announced
             .map(|announcement| announcement.prefixes.len())
@@ -225,7 +225,7 @@ impl End {
     }
 
     /// Takes what the session has told the router.
-    pub fn take_notes(&mut self) {
+    pub(crate) fn take_notes(&mut self) {
         while let Ok(command) = self.router.try_recv() {
             match command {
                 router::Command::Established {
@@ -249,7 +249,7 @@ impl End {
 }
 
 /// Waits until `done` says so; the ends' routers keep taking notes meanwhile.
-pub async fn until(
+pub(crate) async fn until(
     ends: &mut [&mut End],
     limit: Duration,
     mut done: impl FnMut(&[&mut End]) -> bool,
@@ -269,10 +269,10 @@ pub async fn until(
     }
 }
 
-pub fn established(ends: &[&mut End]) -> bool {
+pub(crate) fn established(ends: &[&mut End]) -> bool {
     ends.iter()
         .all(|end| end.state() == State::Established && end.outbound.is_some())
 }
 
-pub const PORT: u16 = 179;
-pub const LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const PORT: u16 = 179;
+pub(crate) const LIMIT: Duration = Duration::from_secs(15);
