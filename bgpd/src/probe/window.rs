@@ -1,0 +1,143 @@
+//! The last 100 probes of one target. No clock: time is an argument.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use bgp_core::api::ProbeStatus;
+
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    /// Microseconds, or lost; the newest last.
+    outcomes: VecDeque<Option<u64>>,
+    /// Not answered yet, the oldest first.
+    pending: VecDeque<Pending>,
+    last: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    sequence: u16,
+    /// By the clock of the kernel's timestamps.
+    sent: Duration,
+    /// Lost if not answered by then.
+    due: Instant,
+}
+
+impl Window {
+    pub(super) fn sent(&mut self, sequence: u16, at: Duration, now: Instant) {
+        self.pending.push_back(Pending {
+            sequence,
+            sent: at,
+            due: now + PATIENCE,
+        });
+    }
+
+    /// A probe that could not even be sent.
+    pub(super) fn failed(&mut self) {
+        self.decide(None);
+    }
+
+    pub(super) fn answered(&mut self, sequence: u16, at: Duration) {
+        let Some(index) = self
+            .pending
+            .iter()
+            .position(|probe| probe.sequence == sequence)
+        else {
+            return;
+        };
+        let probe = self.pending.remove(index).expect("invariant: just found");
+        // A wall clock that was set back meanwhile gives 0, not nonsense.
+        let rtt = at.saturating_sub(probe.sent).as_micros() as u64;
+        self.last = Some(rtt);
+        self.decide(Some(rtt));
+    }
+
+    /// When the next probe is to be given up.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.pending.front().map(|probe| probe.due)
+    }
+
+    pub(super) fn give_up(&mut self, now: Instant) {
+        while self.pending.front().is_some_and(|probe| probe.due <= now) {
+            self.pending.pop_front();
+            self.decide(None);
+        }
+    }
+
+    /// Counts only probes that are decided: answered or lost.
+    pub(super) fn status(&self, target: IpAddr) -> ProbeStatus {
+        let answers = || self.outcomes.iter().filter_map(|outcome| *outcome);
+        let answered = answers().count() as u64;
+        ProbeStatus {
+            target,
+            sent: self.outcomes.len() as u64,
+            lost: self.outcomes.len() as u64 - answered,
+            rtt_last: self.last,
+            rtt_min: answers().min(),
+            rtt_avg: answers().sum::<u64>().checked_div(answered),
+            rtt_max: answers().max(),
+        }
+    }
+
+    fn decide(&mut self, outcome: Option<u64>) {
+        if self.outcomes.len() == LENGTH {
+            self.outcomes.pop_front();
+        }
+        self.outcomes.push_back(outcome);
+    }
+}
+
+const LENGTH: usize = 100;
+/// An answer later than this is as good as none.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn answers_out_of_order_are_matched_and_silence_is_loss_after_a_second() {
+        let (mut window, start) = (Window::default(), Instant::now());
+        for sequence in 1..=3 {
+            window.sent(sequence, Duration::from_micros(100), start);
+        }
+        window.answered(3, Duration::from_micros(400));
+        window.answered(1, Duration::from_micros(300));
+        window.answered(9, Duration::from_micros(300));
+        assert_eq!((window.status(HERE).sent, window.status(HERE).lost), (2, 0));
+        window.give_up(start + PATIENCE);
+        let expected = ProbeStatus {
+            target: HERE,
+            sent: 3,
+            lost: 1,
+            rtt_last: Some(200),
+            rtt_min: Some(200),
+            rtt_avg: Some(250),
+            rtt_max: Some(300),
+        };
+        assert_eq!(window.status(HERE), expected);
+        window.answered(2, Duration::from_micros(900));
+        assert_eq!(window.status(HERE), expected, "too late is lost");
+    }
+
+    #[test]
+    fn only_the_last_hundred_count() {
+        let mut window = Window::default();
+        (0..50).for_each(|_| window.failed());
+        assert_eq!(
+            (window.status(HERE).sent, window.status(HERE).lost),
+            (50, 50)
+        );
+        for sequence in 0..80 {
+            window.sent(sequence, Duration::ZERO, Instant::now());
+            window.answered(sequence, Duration::from_micros(7));
+        }
+        assert_eq!(
+            (window.status(HERE).sent, window.status(HERE).lost),
+            (100, 20)
+        );
+    }
+}
