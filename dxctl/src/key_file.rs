@@ -46,6 +46,16 @@ pub(crate) enum KeyFileError {
     Random(getrandom::Error),
 }
 
+impl KeyFileError {
+    /// The operator's matter, not the machine's.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Readable(..) | Self::Key(..) | Self::Differs(_) | Self::Exists(_) => true,
+            Self::Io(..) | Self::Random(_) => false,
+        }
+    }
+}
+
 /// A key that every router takes: letters and digits only (`?` and quotes are
 /// trouble in router consoles), a letter first, 24 long (older Cisco IOS takes
 /// 25 at most): 142 bits.
@@ -112,6 +122,12 @@ pub(crate) fn write_new(path: &Path, key: &AuthKey) -> Result<(), KeyFileError> 
         ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
         _ => KeyFileError::Io(path.to_owned(), error),
     };
+    if let Some(directory) = path
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+    {
+        private_directory(directory)?;
+    }
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

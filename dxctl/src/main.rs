@@ -73,6 +73,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || cause
                 .downcast_ref::<aws::AwsError>()
                 .is_some_and(|error| error.outcome == aws::Outcome::Refused)
+            || cause
+                .downcast_ref::<key_file::KeyFileError>()
+                .is_some_and(key_file::KeyFileError::is_refusal)
     });
     if refused { 1 } else { 2 }
 }

@@ -40,7 +40,7 @@ impl Findings {
 pub(crate) fn check(vif: &NewVif, around: Surroundings<'_>) -> Findings {
     let mut found = Findings::default();
     check_carrier(around.carrier, &mut found);
-    check_name(&vif.name, &mut found);
+    check_name(&vif.name, around.vifs, &mut found);
     check_vlan(vif, around, &mut found);
     check_mtu(vif, around.carrier, &mut found);
     check_gateway(vif, &mut found);
@@ -69,7 +69,13 @@ fn check_carrier(carrier: &Carrier, found: &mut Findings) {
     }
 }
 
-fn check_name(name: &str, found: &mut Findings) {
+fn check_name(name: &str, vifs: &[VirtualInterface], found: &mut Findings) {
+    if let Some(other) = vifs.iter().find(|vif| vif.name == name && !vif.is_gone()) {
+        found.doubt(format!(
+            "{} is named {name} too: later commands have to name the identifier",
+            other.id
+        ));
+    }
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 100 || !name.chars().all(fits) {
         found.mistake(format!(
@@ -500,6 +506,17 @@ mod tests {
             found.mistakes.is_empty() && found.doubts.len() == 1,
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_told() {
+        let vifs = [vif("prod", 7, "down")];
+        let around = Surroundings {
+            carrier: &carrier(),
+            vifs: &vifs,
+            gateways: &[],
+        };
+        assert!(check(&private(), around).doubts[0].contains("dxvif-prod is named prod too"));
     }
 
     #[test]

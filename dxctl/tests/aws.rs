@@ -122,7 +122,7 @@ fn a_generated_key_is_on_disk_and_at_aws_and_nowhere_else() {
     assert_eq!(sent["newPrivateVirtualInterface"]["authKey"], key);
     assert!(!run.out.contains(&key) && !run.err.contains(&key));
     let again = api.dxctl(&[CREATE, &["--generate-auth-key", "--key-out", text(&path)]].concat());
-    again.fails(2, "never replaces one");
+    again.fails(1, "never replaces one");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_world_readable_key_file_is_refused() {
     fs::write(&key, CANARY).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let run = api.dxctl(&[CREATE, &["--auth-key-file", text(&key)]].concat());
-    run.fails(2, "chmod 600");
+    run.fails(1, "chmod 600");
     assert!(api.calls("CreatePrivateVirtualInterface").is_empty());
 }
 
@@ -199,6 +199,26 @@ fn pickers_look_at_what_is_in_use() {
     );
     let ipv6 = api.dxctl(&["address", "pick", "--family", "ipv6"]);
     assert_eq!((ipv6.code, ipv6.out.as_str()), (0, "aws\n"));
+}
+
+#[test]
+fn a_lag_carries_interfaces_as_a_connection_does() {
+    let api = Api::start(|operation, input, before| match operation {
+        "DescribeLags" => Answer::Json(json!({ "lags": [{
+            "lagId": input["lagId"], "lagName": "pair", "lagState": "available",
+        }] })),
+        other => account(vec![vif("dxvif-1", "one", 1, "down")])(other, input, before),
+    });
+    let picked = api
+        .dxctl(&["vlan", "pick", "--connection", "dxlag-1", "--json"])
+        .json();
+    assert_eq!(picked["vlan"], 2);
+    assert_eq!(
+        api.calls("DescribeVirtualInterfaces")[0]["connectionId"],
+        "dxlag-1"
+    );
+    api.dxctl(&["vlan", "pick", "--connection", "trunk"])
+        .fails(1, "dxcon-…");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn put_in_place(
     // Every key is looked at before anything is written.
     for file in keys {
         if key_file::compare(&file.path, &file.key)? == Some(Written::Replaced) && !args.force {
-            return Err(Refused::new(KeyFileError::Differs(file.path.clone()).to_string()).into());
+            return Err(KeyFileError::Differs(file.path.clone()).into());
         }
     }
     if change == Change::Replaced {
@@ -138,6 +138,10 @@ fn put_in_place(
         fs::create_dir_all(out_dir)
             .and_then(|()| replace(&config, text))
             .with_context(|| format!("writing {}", config.display()))?;
+        note(format_args!(
+            "next: start bgpd with `bgpd run {}`, or send a running one SIGHUP",
+            config.display()
+        ));
     }
     report(&config, change, &written, global, Wrote::Files)
 }
