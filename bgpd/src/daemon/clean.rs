@@ -1,9 +1,12 @@
 //! `bgpd clean FILE`: takes away what bgpd has made on this machine.
 
+use std::io;
+
 use anyhow::{Context, bail};
 use bgp_core::config::{Config, OnShutdown};
 use tokio::sync::mpsc;
 
+use crate::netlink::{Batch, Socket, nexthop};
 use crate::{control, fastpath, fib, interface, router};
 
 /// Whether to only say what is there.
@@ -44,6 +47,7 @@ pub async fn clean(config: &Config, what: Clean) -> anyhow::Result<Vec<String>> 
 
 async fn remove_routes(config: &Config, what: Clean) -> anyhow::Result<Vec<String>> {
     let kernel = config.daemon.kernel.clone();
+    let nexthops = count_nexthops(kernel.protocol).context("can't list nexthops")?;
     let (events, _unheard) = mpsc::unbounded_channel();
     let (router, _inbox) = router::channel();
     let fastpath = fastpath::spawn(&kernel, events).context("can't list nexthops")?;
@@ -74,11 +78,22 @@ async fn remove_routes(config: &Config, what: Clean) -> anyhow::Result<Vec<Strin
             status.routes, kernel.protocol, kernel.table
         ));
     }
-    if status.nexthops + status.groups > 0 {
+    if nexthops > 0 {
         lines.push(format!(
-            "{} nexthops and {} nexthop groups with protocol {}",
-            status.nexthops, status.groups, kernel.protocol
+            "{nexthops} nexthops and groups with protocol {}",
+            kernel.protocol
         ));
     }
     Ok(lines)
+}
+
+fn count_nexthops(protocol: u8) -> io::Result<usize> {
+    let mut count = 0;
+    let mut batch = Batch::new();
+    nexthop::dump(&mut batch);
+    Socket::new()?.dump(&mut batch, |message| {
+        let seen = nexthop::Seen::read(&message);
+        count += usize::from(seen.is_some_and(|seen| seen.protocol == protocol));
+    })?;
+    Ok(count)
 }

@@ -171,19 +171,26 @@ impl Daemon {
         }
     }
 
-    /// Carrier is known here after the fast path has swapped.
+    /// Carrier is known here after the fast path has swapped. Other interfaces
+    /// than those that paths use are nobody's business.
     pub(super) fn on_carrier(&mut self, ifindex: u32, up: bool) {
-        let affected =
-            |link: &&PathLink| link.carrier_ifindex == ifindex || link.ifindex == ifindex;
         for session in self.sessions.values() {
-            if self.links.of.get(&session.path).filter(affected).is_none() {
-                continue;
+            let link = self.links.of.get(&session.path);
+            if link.is_some_and(|link| ifindex == link.carrier_ifindex || ifindex == link.ifindex) {
+                session.tell(match up {
+                    true => Command::LinkUp,
+                    false => Command::LinkDown("no carrier"),
+                });
             }
-            session.tell(if up {
-                Command::LinkUp
-            } else {
-                Command::LinkDown("no carrier")
-            });
+        }
+        // A VLAN interface follows its parent, which is told.
+        if !self
+            .links
+            .of
+            .values()
+            .any(|link| link.carrier_ifindex == ifindex)
+        {
+            return;
         }
         let name = interface_name(ifindex);
         match up {

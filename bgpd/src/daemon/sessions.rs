@@ -337,15 +337,15 @@ impl Daemon {
                         )
                     });
                 self.journal
-                    .info(name, format!("session is Established{with}"));
+                    .note(name, format!("session is Established{with}"));
             }
             (true, false) => self
                 .journal
-                .warn(name, format!("session is down: {}", why())),
+                .note(name, format!("session is down: {}", why())),
             (false, false) => {
                 if let Some(error) = new_error {
                     self.journal
-                        .warn(name, format!("session is not up: {error}"));
+                        .note(name, format!("session is not up: {error}"));
                 }
             }
             (true, true) => {}

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[expect(dead_code, reason = "the tests with VLANs use the rest")]
 mod world;
 
 use std::fs;
@@ -478,4 +479,47 @@ fn metrics_have_units_and_follow_the_configuration() {
     three.edge.write(&three.config(&with(9180)));
     three.edge.reload().unwrap();
     assert!(metrics(9180).contains("bgpd_uptime_seconds"));
+}
+
+#[test]
+fn a_cut_link_moves_its_routes_to_the_backup_and_a_mended_one_takes_them_back() {
+    let with_backup = EDGE.replacen(
+        "address = \"10.9.1.2\"",
+        "address = \"10.9.1.2\"\nbackup = \"west\"",
+        1,
+    );
+    let three = Three::started(&with_backup);
+    let carries = |wanted: [u64; 2]| {
+        let found = || {
+            let paths = three.edge.status().paths;
+            let carries = |name: &str| {
+                paths
+                    .iter()
+                    .find(|path| path.name == name)
+                    .map(|path| path.carries)
+            };
+            (carries("east") == Some(wanted[0]) && carries("west") == Some(wanted[1])).then_some(())
+        };
+        wait(found, || {
+            format!("{:#?}\n{}", three.edge.status(), three.edge.log())
+        });
+    };
+    carries([2, 1]);
+    three.world.ip("east", "link set edge down");
+    carries([0, 3]);
+    let east = three.edge.peer("east");
+    assert_eq!((east.prefixes.stale, east.flaps), (2, 1), "{east:?}");
+    assert!(east.last_error.unwrap().contains("no carrier"));
+    three.world.ip("east", "link set edge up");
+    carries([2, 1]);
+    let swap = three
+        .edge
+        .status()
+        .paths
+        .into_iter()
+        .find(|path| path.name == "east")
+        .unwrap()
+        .last_swap
+        .unwrap();
+    assert_eq!(swap.groups, 1);
 }

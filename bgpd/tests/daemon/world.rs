@@ -77,6 +77,16 @@ impl World {
         ip(&all)
     }
 
+    /// Whether `ip` did it.
+    pub(crate) fn try_ip(&self, namespace: &str, arguments: &str) -> bool {
+        let full = self.full(namespace);
+        let mut command = Command::new("ip");
+        command
+            .args(["-n", &full])
+            .args(arguments.split_whitespace());
+        command.output().unwrap().status.success()
+    }
+
     pub(crate) fn exec(&self, namespace: &str, command: &str) -> String {
         let full = self.full(namespace);
         let mut all = vec!["netns", "exec", &full];
