@@ -44,7 +44,7 @@ pub(crate) fn vlan(
     let reason = match below {
         0 => format!("the lowest free one from {from} on {}", carrier.id),
         _ => format!(
-            "the lowest free one from {from} on {}; {below} below are in use",
+            "the lowest free one from {from} on {}; in use below it: {below}",
             carrier.id
         ),
     };
@@ -84,7 +84,7 @@ mod tests {
         let picked = vlan(&carrier(), &vifs, id(1)).unwrap();
         assert_eq!(picked.value, id(3));
         assert!(
-            picked.reason.contains("2 below are in use"),
+            picked.reason.contains("in use below it: 2"),
             "{}",
             picked.reason
         );
