@@ -1,5 +1,6 @@
 //! The task's loop: waits for whatever comes first, tells the state machine, and
-//! carries out what it says.
+//! carries out what it says. What an operator has to know is in [`Status`], whose
+//! readers log it; what is logged here is detail.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -365,7 +366,7 @@ impl Driver {
             match watch.look(self.settings.key.as_ref()) {
                 // Told once; the next failed dial brings the numbers up to date.
                 Some(mismatch) if self.mismatch != Some(mismatch.kind) => {
-                    tracing::warn!(peer = %self.settings.peer.name, "{mismatch}");
+                    tracing::debug!(peer = %self.settings.peer.name, "{mismatch}");
                     self.mismatch = Some(mismatch.kind);
                     self.report.last_error = Some(mismatch.to_string());
                 }
@@ -444,7 +445,7 @@ impl Driver {
                 }
                 Action::Down(reason) => self.down(reason),
                 Action::AttemptFailed(reason) => {
-                    tracing::info!(peer = %self.settings.peer.name, "no session: {reason}");
+                    tracing::debug!(peer = %self.settings.peer.name, "no session: {reason}");
                     self.report.last_error = Some(reason.to_string());
                 }
             }
@@ -471,7 +472,7 @@ impl Driver {
         let Some(link) = self.links.iter().find(|link| link.id == id) else {
             return;
         };
-        tracing::info!(
+        tracing::debug!(
             peer = %self.settings.peer.name,
             hold_time = negotiated.hold_time.as_secs(),
             "session established"
@@ -500,7 +501,7 @@ impl Driver {
         if let Some(fastpath) = &self.fastpath {
             fastpath.path_down(path, reason.to_string());
         }
-        tracing::warn!(peer = %self.settings.peer.name, "session down: {reason}");
+        tracing::debug!(peer = %self.settings.peer.name, "session down: {reason}");
         self.established = None;
         self.report.flaps += 1;
         self.report.last_error = Some(reason.to_string());
