@@ -16,6 +16,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Aws(lab::aws::Args),
+    Bench(lab::bench::Args),
     Demo(lab::demo::Args),
     Enter(lab::demo::EnterArgs),
 }
@@ -31,6 +32,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .init();
     match Cli::parse().command {
         Command::Aws(args) => lab::aws::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => lab::bench::run(args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => lab::demo::run(args),
         Command::Enter(args) => lab::demo::enter(args),
     }
