@@ -529,3 +529,50 @@ fn a_thousand_filters_let_exactly_theirs_pass() {
     );
     assert_eq!(prefixes(&nets).len(), 2000);
 }
+
+#[test]
+fn an_ipv6_gateway_is_the_link_local_address_only_where_the_global_one_is_elsewhere() {
+    let config = peer("a", "2001:db8:1::1", 64512);
+    let mut rib = rib();
+    bring_up(&mut rib, A, &config);
+    for (next_hop, gateway) in [
+        ("2001:db8:1::1", "2001:db8:1::1"),
+        ("2001:db8:1::77", "2001:db8:1::77"),
+        ("2001:db8:99::1", "fe80::1"),
+    ] {
+        let mut attributes = attributes(next_hop.parse().unwrap(), &[64512]);
+        attributes.next_hop.link_local = Some("fe80::1".parse().unwrap());
+        rib.update(A, &announcing(attributes, &[net("2001:db8:a::/48")]))
+            .unwrap();
+        let changes = rib.drain_fib(10);
+        let hop = changes[0].route.unwrap().best;
+        assert_eq!(hop.gateway, gateway.parse::<std::net::IpAddr>().unwrap());
+    }
+}
+
+#[test]
+fn routes_of_the_other_family_are_not_announced_without_an_address_for_their_next_hop() {
+    let (mut rib, peers) = three();
+    let both = bgp_core::rib::Session {
+        families: Family::ALL.into_iter().collect(),
+        ..session(&peers[2], C.0)
+    };
+    rib.established(C, both);
+    let v6 = peer("v6", "2001:db8:1::1", 64512);
+    bring_up(&mut rib, PathId(9), &v6);
+    announce(
+        &mut rib,
+        PathId(9),
+        &v6,
+        &[64512],
+        &[net("2001:db8:a::/48")],
+    );
+    announce(&mut rib, A, &peers[0], &[64512], &[net("10.1.0.0/16")]);
+    let mut to_c = Receiver::default();
+    to_c.drain(&mut rib, C);
+    assert_eq!(
+        to_c.routes.keys().collect::<Vec<_>>(),
+        [&net("10.1.0.0/16")]
+    );
+    assert_eq!(to_c.ends_of_rib, 2);
+}

@@ -105,7 +105,8 @@ impl<K: Kernel> Router<K> {
     /// `None`: there will be no command any more. A timeout is a `FibReady`
     /// that isn't: it makes the loop go round.
     async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
-        if self.rib.has_garbage() {
+        // While somebody has still to be told, little of it could go.
+        if self.rib.has_garbage() && !self.is_blocked() {
             self.rib.reap();
         }
         match self.next_timeout() {
@@ -278,14 +279,14 @@ impl<K: Kernel> Router<K> {
         }
     }
 
+    /// Somebody has no room for what is to be told.
+    fn is_blocked(&self) -> bool {
+        let mut outboxes = self.peers.values().filter_map(|peer| peer.outbox.as_ref());
+        self.fib.is_full || outboxes.any(|outbox| outbox.is_full)
+    }
+
     fn next_timeout(&self) -> Option<Instant> {
-        let is_blocked = self.fib.is_full
-            || self
-                .peers
-                .values()
-                .filter_map(|peer| peer.outbox.as_ref())
-                .any(|outbox| outbox.is_full);
-        let retry = is_blocked.then(|| Instant::now() + BLOCKED);
+        let retry = self.is_blocked().then(|| Instant::now() + BLOCKED);
         let peers = self
             .peers
             .values()

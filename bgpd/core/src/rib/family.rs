@@ -127,7 +127,7 @@ impl<N: Net> FamilyRib<N> {
             }
         }
         if let Some(fib) = &mut self.fib
-            && before.fib_route(context) != after.fib_route(context)
+            && !before.forwards_like(after, context)
         {
             fib.dirty.insert(at);
         }
@@ -327,14 +327,27 @@ impl Selection {
         }
     }
 
+    /// Whether packets go the same ways by both; may say no where they do.
+    fn forwards_like(self, other: Self, context: &Context) -> bool {
+        let same = |old: Option<Path>, new: Option<Path>| match (old, new) {
+            (None, None) => true,
+            (Some(old), Some(new)) if old.peer == new.peer => {
+                old.attributes == new.attributes || context.hop(old) == context.hop(new)
+            }
+            _ => false,
+        };
+        same(self.best, other.best) && same(self.backup(), other.backup())
+    }
+
     /// A stale second best has no session that could carry it: then the path's
     /// configured backup has to serve.
+    fn backup(self) -> Option<Path> {
+        self.second.filter(|path| !path.is_stale())
+    }
+
     fn fib_route(self, context: &Context) -> Option<FibRoute> {
         let best = context.hop(self.best?)?;
-        let backup = self
-            .second
-            .filter(|path| !path.is_stale())
-            .and_then(|path| context.hop(path));
+        let backup = self.backup().and_then(|path| context.hop(path));
         Some(FibRoute { best, backup })
     }
 }
@@ -347,16 +360,33 @@ fn sort_by_preference(context: &Context, paths: &mut [Path]) {
             accepted += 1;
         }
     }
-    if accepted < 2 {
-        return;
-    }
-    let mut candidates: SmallVec<[Candidate; 4]> = paths[..accepted]
-        .iter()
-        .map(|path| context.candidate(*path))
-        .collect();
-    for place in 0..2 {
-        let best = decide(&candidates[place..], |_, _| ()).unwrap_or(0);
-        candidates.swap(place, place + best);
+    for place in 0..accepted.min(3).saturating_sub(1) {
+        let best = best_of(context, &paths[place..accepted]);
         paths.swap(place, place + best);
     }
+}
+
+/// The best path's position. The steps before MED are one order, and mostly
+/// they are enough: only paths that they leave equal are looked at in full.
+fn best_of(context: &Context, paths: &[Path]) -> usize {
+    let mut lowest = u64::MAX;
+    let mut left: SmallVec<[usize; 8]> = SmallVec::new();
+    for (at, path) in paths.iter().enumerate() {
+        let rank = context.rank(*path);
+        if rank < lowest {
+            lowest = rank;
+            left.clear();
+        }
+        if rank == lowest {
+            left.push(at);
+        }
+    }
+    if let [only] = left[..] {
+        return only;
+    }
+    let candidates: SmallVec<[Candidate; 4]> = left
+        .iter()
+        .map(|at| context.candidate(paths[*at]))
+        .collect();
+    decide(&candidates, |_, _| ()).map_or(0, |best| left[best])
 }

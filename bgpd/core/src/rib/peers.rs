@@ -237,6 +237,16 @@ impl Context {
         candidate
     }
 
+    /// The decision's steps before MED in one number; the lowest wins.
+    pub(super) fn rank(&self, path: Path) -> u64 {
+        let preference = self.attributes.preference(path.attributes);
+        u64::from(path.is_stale()) << 51
+            | u64::from(!preference.local_pref) << 19
+            | u64::from(path.peer != PeerIndex::LOCAL) << 18
+            | u64::from(preference.as_path_len) << 2
+            | preference.origin as u64
+    }
+
     /// Where packets go by this path; `None`: this router originates it.
     pub(super) fn hop(&self, path: Path) -> Option<Hop> {
         if path.peer == PeerIndex::LOCAL {
