@@ -4,10 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bytes::{BufMut, BytesMut};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use nom::bytes::complete::take;
-use nom::number::complete::be_u8;
 
-use super::Parsed;
 use super::iana::{afi, safi};
 use crate::Family;
 
@@ -123,41 +120,54 @@ impl Nlri for Ipv6Net {
 fn decode_all<T>(
     mut input: &[u8],
     typical: usize,
-    one: impl Fn(&[u8]) -> Parsed<'_, T>,
+    one: impl Fn(&[u8]) -> Option<(&[u8], T)>,
 ) -> Option<Vec<T>> {
     let mut prefixes = Vec::with_capacity(input.len().div_ceil(typical));
     while !input.is_empty() {
-        let (rest, prefix) = one(input).ok()?;
+        let (rest, prefix) = one(input)?;
         prefixes.push(prefix);
         input = rest;
     }
     Some(prefixes)
 }
 
-fn v4(input: &[u8]) -> Parsed<'_, Ipv4Net> {
-    let (input, (length, address)) = bits::<4>(input)?;
-    let prefix = Ipv4Net::new(Ipv4Addr::from(address), length).map_err(|_| nom::Err::Error(()))?;
+// The two below run once a prefix: by hand they take half the time that they
+// take with combinators.
+
+fn v4(input: &[u8]) -> Option<(&[u8], Ipv4Net)> {
+    let (length, sent, rest) = bits(input)?;
+    let address = match *sent {
+        [] => [0, 0, 0, 0],
+        [a] => [a, 0, 0, 0],
+        [a, b] => [a, b, 0, 0],
+        [a, b, c] => [a, b, c, 0],
+        [a, b, c, d] => [a, b, c, d],
+        _ => return None,
+    };
     // RFC 4271 §4.3: the bits after the prefix mean nothing.
-    Ok((input, prefix.trunc()))
+    let mask = u32::MAX
+        .checked_shl(32_u32.checked_sub(u32::from(length))?)
+        .unwrap_or(0);
+    let address = Ipv4Addr::from_bits(u32::from_be_bytes(address) & mask);
+    Some((rest, Ipv4Net::new(address, length).ok()?))
 }
 
-fn v6(input: &[u8]) -> Parsed<'_, Ipv6Net> {
-    let (input, (length, address)) = bits::<16>(input)?;
-    let prefix = Ipv6Net::new(Ipv6Addr::from(address), length).map_err(|_| nom::Err::Error(()))?;
-    Ok((input, prefix.trunc()))
+fn v6(input: &[u8]) -> Option<(&[u8], Ipv6Net)> {
+    let (length, sent, rest) = bits(input)?;
+    let mut address = [0; 16];
+    address.get_mut(..sent.len())?.copy_from_slice(sent);
+    let mask = u128::MAX
+        .checked_shl(128_u32.checked_sub(u32::from(length))?)
+        .unwrap_or(0);
+    let address = Ipv6Addr::from_bits(u128::from_be_bytes(address) & mask);
+    Some((rest, Ipv6Net::new(address, length).ok()?))
 }
 
-fn bits<const N: usize>(input: &[u8]) -> Parsed<'_, (u8, [u8; N])> {
-    let (input, length) = be_u8(input)?;
-    if octets(length) > N {
-        return Err(nom::Err::Error(()));
-    }
-    let (input, sent) = take(octets(length))(input)?;
-    let mut address = [0; N];
-    for (octet, sent) in address.iter_mut().zip(sent) {
-        *octet = *sent;
-    }
-    Ok((input, (length, address)))
+/// Length in bits, the octets that hold them, and what follows.
+fn bits(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&length, input) = input.split_first()?;
+    let (sent, rest) = input.split_at_checked(octets(length))?;
+    Some((length, sent, rest))
 }
 
 fn put(length: u8, address: &[u8], out: &mut BytesMut) {

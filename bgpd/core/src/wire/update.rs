@@ -49,7 +49,8 @@ pub(super) fn decode(body: &[u8], codec: &Codec) -> Result<(Update, Vec<Malforme
         sections(body).map_err(|_| malformed(update_error::MALFORMED_ATTRIBUTE_LIST))?;
     let withdrawn = body_prefixes(withdrawn)?;
     let nlri = body_prefixes(nlri)?;
-    let mut received = attributes::decode(path_attributes, codec)?;
+    let mut received = Received::default();
+    received.decode(path_attributes, codec)?;
 
     let mut update = Update {
         end_of_rib: end_of_rib(body, &received, codec),

@@ -68,37 +68,34 @@ enum Fault {
     Reset(Notification),
 }
 
-/// The attributes that `input` is made of; an error costs the session.
-pub(in super::super) fn decode(input: &[u8], codec: &Codec) -> Result<Received, Notification> {
-    let mut received = Received::default();
-    let mut left = input;
-    while !left.is_empty() {
-        let Ok((after, (flags, code, value))) = attribute(left) else {
-            received.others = true;
-            if matches!(
-                left.get(1),
-                Some(&(attribute::MP_REACH_NLRI | attribute::MP_UNREACH_NLRI))
-            ) {
-                // RFC 7606 §3 (j): prefixes that can't be found can't be
-                // withdrawn.
-                return Err(malformed_list());
-            }
-            // RFC 7606 §4: the total length tells where the prefixes begin.
-            received.note(
-                Treatment::TreatAsWithdraw,
-                None,
-                "an attribute overruns their total length",
-            );
-            break;
-        };
-        received.take(flags, code, value, codec)?;
-        left = after;
-    }
-    received.merge_four_octet();
-    Ok(received)
-}
-
 impl Received {
+    /// Takes the attributes that `input` is made of; an error costs the session.
+    pub(in super::super) fn decode(
+        &mut self,
+        input: &[u8],
+        codec: &Codec,
+    ) -> Result<(), Notification> {
+        let mut left = input;
+        while !left.is_empty() {
+            let Ok((after, (flags, code, value))) = attribute(left) else {
+                self.others = true;
+                if left.get(1).is_some_and(|code| is_multiprotocol(*code)) {
+                    // RFC 7606 §3 (j): prefixes that can't be found can't be
+                    // withdrawn.
+                    return Err(malformed_list());
+                }
+                // RFC 7606 §4: the total length tells where the prefixes begin.
+                let reason = "an attribute overruns their total length";
+                self.note(Treatment::TreatAsWithdraw, None, reason);
+                break;
+            };
+            self.take(flags, code, value, codec)?;
+            left = after;
+        }
+        self.merge_four_octet();
+        Ok(())
+    }
+
     pub(in super::super) fn note(
         &mut self,
         treatment: Treatment,
@@ -156,7 +153,7 @@ impl Received {
         value: &[u8],
         codec: &Codec,
     ) -> Result<(), Notification> {
-        let multiprotocol = matches!(code, attribute::MP_REACH_NLRI | attribute::MP_UNREACH_NLRI);
+        let multiprotocol = is_multiprotocol(code);
         self.others |= code != attribute::MP_UNREACH_NLRI;
         if !self.seen.insert(code) {
             // RFC 7606 §3 (g).
@@ -341,6 +338,10 @@ const fn discard(reason: &'static str) -> Fault {
 
 const fn withdraw(reason: &'static str) -> Fault {
     Fault::Treat(Treatment::TreatAsWithdraw, reason)
+}
+
+const fn is_multiprotocol(code: u8) -> bool {
+    matches!(code, attribute::MP_REACH_NLRI | attribute::MP_UNREACH_NLRI)
 }
 
 const fn malformed_list() -> Notification {

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::{AsPath, Community, ExtendedCommunity, LargeCommunity};
 use crate::{Asn, RouterId};
 
-pub(super) use decode::{Reach, Received, Unreach, decode};
+pub(super) use decode::{Reach, Received, Unreach};
 pub(super) use encode::{put_attributes, put_reach, put_unreach, reach_len, unreach_len};
 
 /// What a route carries (RFC 4271 §5), its next hop included. Equal attributes
