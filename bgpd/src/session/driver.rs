@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bgp_core::api::MessageCounts;
 use bgp_core::peer::{
     Action, ConnectionId, DownReason, Event, Negotiated, Peer, PeerSettings, State, StopReason,
 };
@@ -21,6 +20,7 @@ use tokio::time::Sleep;
 
 use super::link::{Link, Read};
 use super::log_limit::LogLimit;
+use super::report::Report;
 use super::{Command, Settings, Status};
 use crate::router::Outbound;
 use crate::transport::{self, ConnectError, ConnectOptions, Connection, MismatchKind, Watch};
@@ -64,15 +64,6 @@ struct Dial {
     outcome: Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send>>,
 }
 
-/// What [`Status`] says beside the state.
-struct Report {
-    status: watch::Sender<Status>,
-    counts: MessageCounts,
-    last_down: Option<DownReason>,
-    last_error: Option<String>,
-    flaps: u64,
-}
-
 /// What ended the wait.
 enum Wake {
     Command(Option<Command>),
@@ -107,13 +98,7 @@ impl Driver {
             farewells: JoinSet::new(),
             watch: None,
             mismatch: None,
-            report: Report {
-                status,
-                counts: MessageCounts::default(),
-                last_down: None,
-                last_error: None,
-                flaps: 0,
-            },
+            report: Report::new(status),
             log_limit: LogLimit::default(),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             commands,
@@ -552,34 +537,6 @@ impl Driver {
             }
         }
         while self.farewells.join_next().await.is_some() {}
-    }
-}
-
-impl Report {
-    fn publish(
-        &mut self,
-        peer: &Peer,
-        running: Option<(&Negotiated, Option<std::net::IpAddr>)>,
-        now: Instant,
-    ) {
-        let state = peer.state();
-        self.status.send_if_modified(|status| {
-            status.messages = self.counts;
-            let moved = status.state != state;
-            let told = status.last_error != self.last_error || status.flaps != self.flaps;
-            if moved {
-                status.state = state;
-                status.since = now;
-            }
-            if moved || told {
-                status.negotiated = running.map(|(negotiated, _)| negotiated.clone());
-                status.local = running.and_then(|(_, local)| local);
-                status.last_error.clone_from(&self.last_error);
-                status.last_down.clone_from(&self.last_down);
-                status.flaps = self.flaps;
-            }
-            moved || told
-        });
     }
 }
 

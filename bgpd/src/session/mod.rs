@@ -9,6 +9,7 @@
 mod driver;
 mod link;
 mod log_limit;
+mod report;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::backoff::Backoff;
+use super::connection::{Connection, Direction, Phase};
 use super::words;
 use super::{Action, ConnectionId, DownReason, Event, Negotiated, PeerSettings, State, StopReason};
 use crate::wire::iana::{cease, error, fsm_error, message_type, route_refresh};
@@ -34,36 +35,6 @@ enum Mode {
         restart_at: Option<Instant>,
     },
     Started,
-}
-
-/// One TCP attempt and what was said on it.
-#[derive(Debug)]
-struct Connection {
-    id: ConnectionId,
-    direction: Direction,
-    phase: Phase,
-    hold_at: Option<Instant>,
-    keepalive_at: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    /// We dialed.
-    Outgoing,
-    /// The peer dialed.
-    Incoming,
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// Dialed; TCP has not answered.
-    Connecting,
-    OpenSent,
-    OpenConfirm(Negotiated),
-    Established {
-        negotiated: Negotiated,
-        since: Instant,
-    },
 }
 
 /// Whether the peer is to be told why its connection ends.
@@ -626,45 +597,6 @@ impl Peer {
             .iter()
             .position(|connection| connection.id == id)?;
         Some(self.connections.remove(position))
-    }
-}
-
-impl Connection {
-    fn new(id: ConnectionId, direction: Direction) -> Self {
-        Self {
-            id,
-            direction,
-            phase: Phase::Connecting,
-            hold_at: None,
-            keepalive_at: None,
-        }
-    }
-
-    /// Whether dialing can wait for what comes of this connection. One that the
-    /// peer made and says nothing on is none.
-    fn is_promising(&self) -> bool {
-        match self.phase {
-            Phase::Connecting | Phase::OpenSent => self.direction == Direction::Outgoing,
-            Phase::OpenConfirm(_) | Phase::Established { .. } => true,
-        }
-    }
-
-    fn is_opening(&self) -> bool {
-        match self.phase {
-            Phase::OpenSent | Phase::OpenConfirm(_) => true,
-            Phase::Connecting | Phase::Established { .. } => false,
-        }
-    }
-}
-
-impl Phase {
-    const fn state(&self) -> State {
-        match self {
-            Self::Connecting => State::Connect,
-            Self::OpenSent => State::OpenSent,
-            Self::OpenConfirm(_) => State::OpenConfirm,
-            Self::Established { .. } => State::Established,
-        }
     }
 }
 

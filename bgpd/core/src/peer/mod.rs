@@ -6,6 +6,7 @@
 //! to come back, and carries out what [`Peer::poll_action`] says.
 
 mod backoff;
+mod connection;
 mod machine;
 mod open;
 mod words;
