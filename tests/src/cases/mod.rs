@@ -1,0 +1,57 @@
+//! The cases, by what they are about.
+
+mod mistakes;
+mod restart;
+mod secrets;
+mod sessions;
+mod vlan;
+
+use crate::Bench;
+
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) kernel: Kernel,
+    pub(crate) run: Box<dyn Fn(&Bench) -> anyhow::Result<()> + Send>,
+}
+
+/// What a case needs of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    Any,
+    /// 802.1Q.
+    Vlan,
+}
+
+impl Case {
+    fn new(
+        name: impl Into<String>,
+        run: impl Fn(&Bench) -> anyhow::Result<()> + Send + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            kernel: Kernel::Any,
+            run: Box::new(run),
+        }
+    }
+
+    fn with_vlan(
+        name: impl Into<String>,
+        run: impl Fn(&Bench) -> anyhow::Result<()> + Send + 'static,
+    ) -> Self {
+        Self {
+            kernel: Kernel::Vlan,
+            ..Self::new(name, run)
+        }
+    }
+}
+
+pub(crate) fn all() -> Vec<Case> {
+    let parts = [
+        sessions::all(),
+        mistakes::all(),
+        secrets::all(),
+        restart::all(),
+        vlan::all(),
+    ];
+    parts.into_iter().flatten().collect()
+}
