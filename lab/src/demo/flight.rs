@@ -14,7 +14,8 @@ use super::narrator::{Narrator, milliseconds};
 use super::{PATIENCE, Stage};
 use crate::wait::{self, Unmet, ensure};
 use crate::world::{
-    Direction, EDGE_GATEWAY, EDGE_GATEWAY6, Flow, ONPREM, ONPREM6, Outcome, VPC, VPC_HOST, World,
+    Direction, EDGE_GATEWAY, EDGE_GATEWAY6, Flow, ONPREM, ONPREM_HOST, ONPREM6, Outcome, VPC,
+    VPC_HOST, World,
 };
 
 /// The virtual interface's name, and its IPv4 session's.
@@ -318,28 +319,29 @@ impl Flight {
     /// Ours at AWS, AWS's here: in the kernels, where packets look.
     fn expect_routes(&self, narrator: &Narrator) -> anyhow::Result<()> {
         let both = [
-            (&self.world.edge, VPC, "edge"),
-            (&self.world.aws, ONPREM, "AWS's router"),
+            (&self.world.edge, VPC, VPC_HOST, "eth1", "edge"),
+            (&self.world.aws, ONPREM, ONPREM_HOST, "dx0", "AWS's router"),
         ];
-        for (router, prefix, name) in both {
-            let route = wait::until(
-                &format!("{name} has a BGP route to {prefix}"),
+        for (router, prefix, host, trunk, name) in both {
+            let interface = format!("dev {trunk}.{}", self.vlan);
+            let way = wait::until(
+                &format!("{name} has a BGP route to {prefix} by {interface}"),
                 PATIENCE,
                 || {
-                    let routes = router
-                        .show(&format!("route show {prefix} proto bgp"))
-                        .map_err(|error| error.to_string())?;
-                    if routes.contains(prefix) {
-                        Ok(routes)
+                    let show =
+                        |words: String| router.show(&words).map_err(|error| error.to_string());
+                    let route = show(format!("route show {prefix} proto bgp"))?;
+                    let way = show(format!("route get {host}"))?;
+                    let is_there = route.contains(prefix) && way.contains(&interface);
+                    if is_there {
+                        Ok(way)
                     } else {
-                        Err(format!("`{routes}`"))
+                        Err(format!("`{}`, and {host}: `{}`", route.trim(), way.trim()))
                     }
                 },
             )?;
-            narrator.observed(&format!(
-                "kernel route of {name}: {}",
-                route.lines().next().unwrap_or("").trim()
-            ));
+            let way = way.lines().next().unwrap_or("").trim();
+            narrator.observed(&format!("kernel of {name}: BGP route to {prefix}; {way}"));
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ mod traffic;
 use std::io;
 
 pub use address::*;
-pub(crate) use namespace::run;
+pub use namespace::run;
 pub use namespace::{Namespace, sweep};
 pub use process::Process;
 pub use traffic::{Direction, Flow, Outcome, RoundTrips};

@@ -144,6 +144,11 @@ impl Namespace {
         })
     }
 
+    /// The processes inside, other than this one.
+    pub fn pids(&self) -> Vec<Pid> {
+        pids(&self.name)
+    }
+
     fn path(&self) -> PathBuf {
         Path::new("/run/netns").join(&self.name)
     }
@@ -208,7 +213,7 @@ fn pids(name: &str) -> Vec<Pid> {
 }
 
 /// Runs to the end; what it printed, or an error that shows it.
-pub(crate) fn run(command: &mut Command, input: Option<&str>) -> Result<String> {
+pub fn run(command: &mut Command, input: Option<&str>) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let spawn_error = |source| Error::Spawn {
         program: program.clone(),

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::cmsg_space;
 use nix::sys::socket::{
@@ -233,23 +233,25 @@ fn receiver(local: SocketAddr) -> io::Result<UdpSocket> {
     } else {
         setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
     }
-    setsockopt(&socket, sockopt::RcvBuf, &(4 << 20))?;
+    setsockopt(&socket, sockopt::RcvBufForce, &(4 << 20))?;
     socket.set_read_timeout(Some(Duration::from_millis(50)))?;
     Ok(socket)
 }
 
-/// Sends by the clock: what a late wake-up missed is sent at once. The times of
-/// sending, by sequence number.
+/// Sends by the clock: what a late wake-up missed is sent at once, up to a few
+/// packets; more at once would measure queues. The times of sending, by sequence
+/// number.
 fn send(socket: &UdpSocket, sending: &AtomicBool, interval: Duration) -> Vec<u64> {
     let mut times = Vec::with_capacity(1 << 16);
-    let mut due = std::time::Instant::now();
+    let mut due = Instant::now();
     while sending.load(Ordering::Relaxed) {
         let sequence = times.len() as u64;
         times.push(now());
         // No route, or a late answer that nobody listens: a lost packet, counted as such.
         let _lost = socket.send(&sequence.to_be_bytes());
-        due += interval;
-        thread::sleep(due.saturating_duration_since(std::time::Instant::now()));
+        let now = Instant::now();
+        due = (due + interval).max(now.checked_sub(interval * 5).unwrap_or(now));
+        thread::sleep(due.saturating_duration_since(now));
     }
     times
 }
