@@ -101,8 +101,9 @@ impl Kernel {
         id: u16,
         mtu: u32,
     ) -> Result<(), InterfaceError> {
-        // With loose binding the VLAN stays up when the parent loses carrier,
-        // and the kernel keeps its nexthops: the fast path moves the traffic.
+        // Loose binding: a parent that is set down doesn't set the VLAN down,
+        // which would cost it its IPv6 addresses. Carrier is passed on all the
+        // same, so that the kernel itself moves traffic to a group's standby.
         let message = LinkVlan::new(name, parent, id)
             .flags(VlanFlags::LooseBinding, VlanFlags::LooseBinding)
             .mtu(mtu)
