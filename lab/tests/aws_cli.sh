@@ -7,6 +7,7 @@ set -eu
 
 install() {
     [ -x "$1/bin/aws" ] && "$1/bin/python" -c 'import boto3' 2>/dev/null && return
+    "$(dirname "$0")/../setup" python3-venv
     python3 -m venv "$1"
     "$1/bin/pip" install --quiet --disable-pip-version-check awscli boto3
 }
@@ -15,7 +16,7 @@ lab=$1 venv=$2
 install "$venv"
 
 run=$(mktemp -d /tmp/aws-cli.XXXXXX)
-"$lab" aws --listen 127.0.0.1:0 --time-scale 20 >"$run/url" 2>"$run/log" &
+"$lab" aws --listen 127.0.0.1:0 --time-scale 20 --fault lost:CreateConnection >"$run/url" 2>"$run/log" &
 pid=$!
 trap 'kill $pid 2>/dev/null; wait; rm -rf "$run"' EXIT
 trap 'exit 130' INT TERM
@@ -52,6 +53,10 @@ new() { echo "virtualInterfaceName=$1,vlan=$2,asn=65010,virtualGatewayId=vgw-012
 gives 'EqFA5' describe-locations --query 'locations[0].locationCode'
 gives 'dxcon-fglab001\tavailable' describe-connections \
     --query 'connections[0].[connectionId,connectionState]'
+connection='create-connection --location EqFA5 --bandwidth 10Gbps --connection-name second'
+# shellcheck disable=SC2086 # words
+refuses '(DirectConnectServerException)' $connection
+gives 'lab\tsecond' describe-connections --query 'connections[].connectionName'
 gives 'vgw-0123456789abcdef0' describe-virtual-gateways --query 'virtualGateways[].virtualGatewayId'
 gives 'pending\t169.254.1.2/30\t64512' create-private-virtual-interface \
     --connection-id dxcon-fglab001 --new-private-virtual-interface "$(new prod 101),authKey=labkey-0101" \

@@ -13,6 +13,7 @@ pub mod bgpd_router;
 pub mod connection;
 pub mod error;
 pub mod failover_test;
+pub mod fault;
 pub mod gateway;
 pub mod http;
 pub mod id;
@@ -33,14 +34,18 @@ pub mod vif_create;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 
 use bgpd_router::{Backup, BgpdRouter, Place};
+use fault::Fault;
 use router::{AwsRouter, NoRouter};
 use seed::Seed;
 use server::{Server, Settings};
+
+use crate::{interrupt, wait};
 
 /// Run the simulated AWS Direct Connect API.
 ///
@@ -70,6 +75,10 @@ pub struct Args {
     /// s and a deleted one is listed for 15 minutes.
     #[arg(long, default_value_t = 1.0, value_parser = time_scale)]
     time_scale: f64,
+    /// Has the next calls of an operation go wrong: throttle, error, or lost
+    /// (the call has its effect, its answer is a server error).
+    #[arg(long = "fault", value_name = "KIND:OPERATION[:COUNT]")]
+    faults: Vec<Fault>,
     /// Makes ids repeatable.
     #[arg(long, default_value_t = std::process::id().into())]
     seed: u64,
@@ -121,26 +130,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seed,
         time_scale: args.time_scale,
         random: args.seed,
+        faults: args.faults,
     };
+    interrupt::watch()?;
     let server = Server::start(settings, router)?;
     println!("{}", server.url());
-    wait_for_signal()
-}
-
-fn wait_for_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut terminated = signal(SignalKind::terminate())?;
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-        Ok(())
-    })
+    while wait::pause(Duration::from_secs(1)).is_ok() {}
+    Ok(())
 }
 
 fn time_scale(text: &str) -> Result<f64, String> {

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 use tokio::sync::oneshot;
 
+use super::fault::{Fault, Faults};
 use super::http;
 use super::router::AwsRouter;
 use super::seed::Seed;
@@ -22,6 +23,7 @@ pub struct Settings {
     pub time_scale: f64,
     /// The same number, the same ids.
     pub random: u64,
+    pub faults: Vec<Fault>,
 }
 
 /// A running simulator: one thread serves the API, one drives the router.
@@ -40,6 +42,7 @@ impl Server {
             seed,
             time_scale,
             random,
+            faults,
         } = settings;
         let listener = std::net::TcpListener::bind(listen)
             .with_context(|| format!("can't listen on {listen}: choose another address or port"))?;
@@ -47,7 +50,7 @@ impl Server {
         let address = listener.local_addr()?;
         let clock = Clock::start(time_scale);
         let simulator = Simulator::new(seed, Delays::default(), clock.now(), random);
-        let service = Arc::new(Service::new(simulator, clock, random));
+        let service = Arc::new(Service::new(simulator, clock, Faults::new(faults), random));
 
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

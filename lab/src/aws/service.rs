@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::fault::Faults;
 use super::id::Ids;
 use super::router::{AwsRouter, VifIntent};
 use super::simulator::{Simulator, Time};
@@ -17,6 +18,7 @@ pub struct Service {
     request_ids: Mutex<Ids>,
     region: String,
     clock: Clock,
+    faults: Faults,
     stopping: AtomicBool,
 }
 
@@ -47,7 +49,7 @@ impl Clock {
 }
 
 impl Service {
-    pub fn new(simulator: Simulator, clock: Clock, random: u64) -> Self {
+    pub fn new(simulator: Simulator, clock: Clock, faults: Faults, random: u64) -> Self {
         let region = simulator.region().to_owned();
         let request_ids = Mutex::new(Ids::new(!random));
         Self {
@@ -55,13 +57,16 @@ impl Service {
             request_ids,
             region,
             clock,
+            faults,
             stopping: AtomicBool::new(false),
         }
     }
 
     pub fn call(&self, caller: &str, operation: &str, input: Value) -> Result<Value, ApiError> {
         let now = self.clock.now();
-        self.lock().call(caller, operation, input, now)
+        self.faults.around(operation, || {
+            self.lock().call(caller, operation, input, now)
+        })
     }
 
     pub fn region(&self) -> &str {

@@ -26,6 +26,8 @@ use round::Course;
 use speaker::{Programs, Speaker};
 use table::Table;
 
+use crate::{interrupt, world};
+
 /// Measure bgpd and BIRD side by side: convergence, withdrawal, CPU, memory.
 #[derive(clap::Args)]
 pub struct Args {
@@ -63,6 +65,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.rounds == 0 || args.prefixes.contains(&0) {
         bail!("at least one round and one prefix are needed");
     }
+    interrupt::watch()?;
+    world::sweep()?;
     let bgpd = match args.bgpd.clone() {
         Some(path) => path,
         None => std::env::current_exe()?.with_file_name("bgpd"),

@@ -142,7 +142,7 @@ impl Course<'_> {
         let started = Instant::now();
         let converged = seen.wait_for(self.table.prefixes.len(), self.patience)?;
         // The second feeder's copies may still change some best paths.
-        seen.wait_for_quiet(QUIET);
+        seen.wait_for_quiet(QUIET)?;
         let after = usage::of(pid)?;
         let updates = seen.updates();
         stage.wait();

@@ -10,6 +10,8 @@ use bgp_core::{Asn, Family, RouterId};
 use bytes::BytesMut;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::wait;
+
 /// One of the driver's speakers.
 #[derive(Clone, Copy, Debug)]
 pub struct Neighbor {
@@ -51,7 +53,7 @@ impl Session {
                 Err(error) if Instant::now() > deadline => {
                     return Err(error.context(format!("no session from {}", neighbor.address)));
                 }
-                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+                Err(_) => wait::pause(Duration::from_millis(100))?,
             }
         }
     }

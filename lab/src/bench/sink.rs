@@ -14,6 +14,7 @@ use ipnet::Ipv4Net;
 
 use super::session::Session;
 use super::table::Table;
+use crate::wait;
 
 /// What the sink has seen, readable while it works.
 pub struct Seen {
@@ -62,15 +63,16 @@ impl Seen {
             if Instant::now() > deadline {
                 bail!("{present} instead of {wanted} prefixes after {patience:?}");
             }
-            std::thread::sleep(Duration::from_millis(1));
+            wait::pause(Duration::from_millis(1))?;
         }
     }
 
     /// Waits until nothing has come for `quiet`.
-    pub fn wait_for_quiet(&self, quiet: Duration) {
+    pub fn wait_for_quiet(&self, quiet: Duration) -> anyhow::Result<()> {
         while self.last().elapsed() < quiet {
-            std::thread::sleep(quiet / 20);
+            wait::pause(quiet / 20)?;
         }
+        Ok(())
     }
 
     pub fn updates(&self) -> u64 {
