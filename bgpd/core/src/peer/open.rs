@@ -38,7 +38,9 @@ impl PeerSettings {
     /// (RFC 4271 §6.2).
     pub(super) fn negotiate(&self, open: &Open) -> Result<Negotiated, Notification> {
         if open.asn != self.remote_asn {
-            return Err(open_error(open_error::BAD_PEER_AS, Vec::new()));
+            // RFC 4271 §6.2 leaves the data open; the number tells both ends' operators.
+            let data = open.asn.0.to_be_bytes().to_vec();
+            return Err(open_error(open_error::BAD_PEER_AS, data));
         }
         // RFC 6286 §2.2: not zero, and unlike ours within one AS.
         if open.router_id.0.is_unspecified()

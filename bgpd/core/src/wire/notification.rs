@@ -9,9 +9,9 @@ use nom::multi::length_data;
 use nom::number::complete::{be_u8, be_u16, be_u32};
 
 use super::frame::{HEADER, put_header};
-use super::iana::{self, afi, cease, error, message_type, safi};
+use super::iana::{self, afi, cease, error, message_type, open_error, safi};
 use super::{Codec, Parsed};
-use crate::Family;
+use crate::{Asn, Family};
 
 /// NOTIFICATION (RFC 4271 §4.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +96,17 @@ impl Notification {
         Some((super::prefixes::family(afi, safi), limit))
     }
 
+    /// The AS number that a Bad Peer AS refuses, where sent: this daemon and BIRD
+    /// put it in the data, which RFC 4271 §6.2 leaves open.
+    pub fn refused_asn(&self) -> Option<Asn> {
+        if (self.code, self.subcode) != (error::OPEN, open_error::BAD_PEER_AS) {
+            return None;
+        }
+        Some(Asn(u32::from_be_bytes(
+            self.data.as_slice().try_into().ok()?,
+        )))
+    }
+
     /// What a Hard Reset wraps (RFC 8538 §3).
     fn wrapped(&self) -> Option<Self> {
         if (self.code, self.subcode) != (error::CEASE, cease::HARD_RESET) {
@@ -121,6 +132,9 @@ impl fmt::Display for Notification {
         write!(f, " ({}/{})", self.code, self.subcode)?;
         if let Some(text) = self.shutdown_text() {
             write!(f, ": \"{text}\"")?;
+        }
+        if let Some(asn) = self.refused_asn() {
+            write!(f, ": AS {asn} is not the configured one")?;
         }
         match self.prefix_limit() {
             Some((Some(family), limit)) => write!(f, ": {limit} {family} prefixes")?,
