@@ -1,7 +1,9 @@
-//! What goes wrong says what, where and what to do; the rest keeps running.
+//! Slips of an operator, on either side: each is told with what, where and what
+//! to do; nothing is half done, and what is healthy goes on.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,11 +12,12 @@ use bgp_core::Family;
 use lab::wait;
 
 use super::Case;
-use super::sessions::{KEY, neighbor, our_networks, our_peer, their_networks, we_have};
+use super::healthy::{
+    Healthy, SICK_ASN, SICK_WIRE, bird, config_file, sick_neighbor, sick_networks, sick_peer,
+};
 use crate::Bench;
-use crate::foreign::{self, Connect, Daemon, Neighbor, Speaker};
-use crate::ours::{Ours, PATIENCE, key_file};
-use crate::pair::Pair;
+use crate::foreign::Connect;
+use crate::ours::{PATIENCE, key_file};
 
 pub(super) fn all() -> Vec<Case> {
     let mut cases = vec![];
@@ -23,358 +26,450 @@ pub(super) fn all() -> Vec<Case> {
             Connect::They => "they connect",
             Connect::We => "we connect",
         };
-        let mut add = |what: &str, ours: Option<&'static str>, theirs: Option<&'static str>| {
-            cases.push(Case::new(format!("{what} is named, {who}"), move |bench| {
-                let bad = Neighbor {
-                    key: theirs.map(str::to_owned),
-                    ..neighbor(Family::Ipv4, connect)
-                };
-                one_bad_session(bench, bad, ours, &["MD5"])
-            }));
-        };
-        add("a wrong key", Some("another-key"), Some(KEY));
-        add("a key missing at our end", None, Some(KEY));
-        add("a key missing at their end", Some(KEY), None);
+        for fault in FAULTS {
+            let name = format!("{} is named, {who}", fault.name);
+            cases.push(Case::new(name, move |bench| live(bench, &fault, connect)));
+        }
     }
-    cases.push(Case::new("a wrong ASN is named", |bench| {
-        let bad = Neighbor {
-            local_asn: 65099,
-            ..neighbor(Family::Ipv4, Connect::We)
-        };
-        one_bad_session(bench, bad, Some(KEY), &["65099", "65002"])
-    }));
+    for slip in SLIPS {
+        let name = format!(
+            "{} in the configuration is refused with its place",
+            slip.name
+        );
+        cases.push(Case::new(name, move |bench| in_configuration(bench, &slip)));
+    }
+    for spoiled in SPOILED {
+        let name = format!("a key file that {} is refused", spoiled.name);
+        cases.push(Case::new(name, move |bench| with_key_file(bench, &spoiled)));
+    }
     cases.push(Case::new(
-        "an empty, a short and a spaced key file stop their session alone",
-        bad_key_files,
-    ));
-    cases.push(Case::new(
-        "a key file that others can read stops its session alone",
-        readable_key_file,
-    ));
-    cases.push(Case::new(
-        "a key file that is missing stops its session alone",
-        missing_key_file,
-    ));
-    cases.push(Case::new(
-        "a parent interface that doesn't exist stops its VIF alone",
+        "a parent interface that isn't there is named and waited for",
         missing_parent,
     ));
-    for mistake in MISTAKES {
-        cases.push(Case::new(
-            format!("{}: refused at check, start and reload", mistake.what),
-            |bench| refused(bench, mistake),
-        ));
-    }
     cases
 }
 
-/// A configuration that must not be taken.
-struct Mistake {
-    what: &'static str,
-    text: &'static str,
-    /// What the complaint has to contain.
-    named: &'static [&'static str],
+/// Both ends' settings don't fit.
+#[derive(Clone, Copy)]
+struct Fault {
+    name: &'static str,
+    our_key: Option<&'static str>,
+    their_key: Option<&'static str>,
+    their_asn: u32,
+    /// What an operator has to read, by who connects.
+    they_connect: &'static [&'static str],
+    we_connect: &'static [&'static str],
 }
 
-const MISTAKES: &[Mistake] = &[
-    Mistake {
-        what: "an unknown key",
-        text: "[[peer]]\nname = \"x\"\naddress = \"10.9.0.9\"\nasn = 65003\nhold_tiem = \"9s\"\n",
-        named: &["hold_tiem"],
+const FAULTS: [Fault; 4] = [
+    Fault {
+        name: "a wrong key",
+        our_key: Some("the-key-that-we-have"),
+        their_key: Some("the-key-that-they-have"),
+        their_asn: SICK_ASN,
+        they_connect: &["wrong MD5 signature", "10.9.1.2", "auth_key_file"],
+        we_connect: &["no answer from 10.9.1.2", "another one than auth_key_file"],
     },
-    Mistake {
-        what: "a prefix with host bits",
-        text: "[[peer]]\nname = \"x\"\naddress = \"10.9.0.9\"\nasn = 65003\nadvertise = [\"10.20.1.0/16\"]\n",
-        named: &["10.20.1.0/16", "10.20.0.0/16"],
+    Fault {
+        name: "a key that we lack",
+        our_key: None,
+        their_key: Some("the-key-that-they-have"),
+        their_asn: SICK_ASN,
+        they_connect: &["MD5 signature", "10.9.1.2", "auth_key_file"],
+        we_connect: &["no answer from 10.9.1.2", "auth_key_file is not set"],
     },
-    Mistake {
-        what: "a VLAN used twice on one parent",
-        text: "[[vif]]\nname = \"a\"\nkind = \"private\"\nparent = \"wire\"\nvlan = 101\nlocal = \"169.254.10.2/30\"\n\
-               peer = \"169.254.10.1\"\npeer_asn = 64512\nauth_key_file = \"/k\"\nadvertise = [\"10.20.0.0/16\"]\n\
-               [[vif]]\nname = \"b\"\nkind = \"private\"\nparent = \"wire\"\nvlan = 101\nlocal = \"169.254.11.2/30\"\n\
-               peer = \"169.254.11.1\"\npeer_asn = 64512\nauth_key_file = \"/k\"\nadvertise = [\"10.20.0.0/16\"]\n",
-        named: &["101", "wire"],
+    Fault {
+        name: "a key that they lack",
+        our_key: Some("the-key-that-we-have"),
+        their_key: None,
+        their_asn: SICK_ASN,
+        they_connect: &["without an MD5 signature", "10.9.1.2"],
+        we_connect: &["10.9.1.2", "MD5"],
     },
-    Mistake {
-        what: "GTSM on an AWS peer",
-        text: "[[vif]]\nname = \"a\"\nkind = \"private\"\nparent = \"wire\"\nvlan = 101\nlocal = \"169.254.10.2/30\"\n\
-               peer = \"169.254.10.1\"\npeer_asn = 64512\nauth_key_file = \"/k\"\nadvertise = [\"10.20.0.0/16\"]\n\
-               ttl_security = true\n",
-        named: &["ttl_security"],
-    },
-    Mistake {
-        what: "a hold time of 0 on an AWS peer",
-        text: "[[vif]]\nname = \"a\"\nkind = \"private\"\nparent = \"wire\"\nvlan = 101\nlocal = \"169.254.10.2/30\"\n\
-               peer = \"169.254.10.1\"\npeer_asn = 64512\nauth_key_file = \"/k\"\nadvertise = [\"10.20.0.0/16\"]\n\
-               hold_time = \"0s\"\n",
-        named: &["hold_time"],
+    Fault {
+        name: "a wrong ASN",
+        our_key: Some("the-key-that-we-have"),
+        their_key: Some("the-key-that-we-have"),
+        their_asn: SICK_ASN + 1,
+        they_connect: &["Bad Peer AS", "65004", "65003"],
+        we_connect: &["Bad Peer AS", "65004", "65003"],
     },
 ];
 
-/// The good session, over IPv6 with GoBGP, that has to outlive every mistake.
-struct Good {
-    pair: Pair,
-    _theirs: Box<dyn Speaker>,
-    config: String,
-}
-
-impl Good {
-    fn create(bench: &Bench) -> anyhow::Result<Self> {
-        let pair = Pair::create(bench)?;
-        let key = key_file(bench, "good-key", KEY)?;
-        let family = Family::Ipv6;
-        let theirs = foreign::start(
-            Daemon::GoBgp,
-            &pair.theirs,
-            &bench.directory,
-            neighbor(family, Connect::We),
-        )?;
-        let config = our_peer(family, Connect::We, Some(&key), &our_networks(family))
-            .replace("\"them\"", "\"good\"");
-        Ok(Self {
-            pair,
-            _theirs: theirs,
-            config,
-        })
-    }
-
-    fn is_up(&self, ours: &Ours) -> Result<(), String> {
-        ours.established("good")?;
-        let routes = ours
-            .control
-            .routes("peer=good")
-            .map_err(|error| error.to_string())?;
-        let wanted = their_networks(Family::Ipv6).len();
-        if routes.len() == wanted {
-            Ok(())
+fn live(bench: &Bench, fault: &Fault, connect: Connect) -> anyhow::Result<()> {
+    let our_key = fault
+        .our_key
+        .map(|key| key_file(bench, "sick-key", key))
+        .transpose()?;
+    let healthy = Healthy::start(bench, "", &sick_peer(SICK_ASN, our_key.as_deref(), connect))?;
+    let before = healthy.picture()?;
+    let theirs = sick_neighbor(fault.their_asn, fault.their_key, connect);
+    let _bird = bird(bench, &healthy.sick, &theirs)?;
+    let words = match connect {
+        Connect::They => fault.they_connect,
+        Connect::We => fault.we_connect,
+    };
+    told(bench, &healthy, words)?;
+    wait::while_holding("the session stays down", Duration::from_secs(3), || {
+        let peer = healthy.ours.peer("sick")?;
+        if peer.state == "Established" {
+            Err("it is up".to_owned())
         } else {
-            Err(format!("{} of {wanted} routes", routes.len()))
+            Ok(())
         }
-    }
+    })?;
+    healthy.unchanged_since(&before)?;
 
-    /// Up with its routes, and never down.
-    fn expect(&self, ours: &Ours) -> anyhow::Result<()> {
-        wait::until(
-            "the other session is Established with its routes",
-            PATIENCE,
-            || self.is_up(ours),
-        )?;
-        let peer = ours.peer("good").map_err(anyhow::Error::msg)?;
-        wait::ensure(
-            peer.flaps == 0,
-            "the other session never went down",
-            format!("{} flaps", peer.flaps),
-        )?;
-        Ok(())
-    }
+    // What the message asks for is what helps.
+    let their_key = fault
+        .their_key
+        .map(|key| key_file(bench, "right-key", key))
+        .transpose()?;
+    let mended = sick_peer(fault.their_asn, their_key.as_deref(), connect);
+    healthy.ours.reload(&format!("{}{mended}", healthy.peer))?;
+    wait::until("the mended session is up", PATIENCE, || {
+        healthy.ours.established("sick")
+    })?;
+    healthy_with_sick_routes(&healthy)?;
+    healthy
+        .ours
+        .established("them")
+        .map_err(anyhow::Error::msg)?;
+    Ok(())
 }
 
-fn contains_all(text: &str, words: &[&str]) -> bool {
-    let text = text.to_lowercase();
-    words.iter().all(|word| text.contains(&word.to_lowercase()))
-}
-
-/// One session can't come up, and says why; the other is not touched.
-fn one_bad_session(
-    bench: &Bench,
-    bad: Neighbor,
-    our_key: Option<&str>,
-    named: &[&str],
-) -> anyhow::Result<()> {
-    let good = Good::create(bench)?;
-    let connect = bad.connect;
-    let key = our_key.map(|key| key_file(bench, "key", key)).transpose()?;
-    let peer = our_peer(
-        Family::Ipv4,
-        connect,
-        key.as_deref(),
-        &our_networks(Family::Ipv4),
-    );
-    let _theirs = foreign::start(Daemon::Bird, &good.pair.theirs, &bench.directory, bad)?;
-    let ours = Ours::start(bench, &good.pair.ours, &format!("{}{peer}", good.config))?;
-    expect_named(&ours, named)?;
-    wait::while_holding(
-        "the session stays down",
-        Duration::from_secs(3),
-        || match ours.peer("them")?.state.as_str() {
-            "Established" => Err("it is Established".to_owned()),
-            _ => Ok(()),
-        },
-    )?;
-    wait::ensure(
-        we_have(&ours, &good.pair.ours, Family::Ipv4, &[]).is_ok(),
-        "no route came over it",
-        "some did",
-    )?;
-    good.expect(&ours)
-}
-
-/// Waits until the session's last error says so, and so do the problems.
-fn expect_named(ours: &Ours, named: &[&str]) -> anyhow::Result<()> {
+fn healthy_with_sick_routes(healthy: &Healthy) -> anyhow::Result<()> {
     wait::until(
-        &format!("the session's error names {}", named.join(" and ")),
+        "the mended session's routes are in the kernel",
         PATIENCE,
         || {
-            let error = ours
-                .peer("them")?
-                .last_error
-                .unwrap_or("no error yet".into());
-            if contains_all(&error, named) {
+            let kernel = super::sessions::kernel_routes(&healthy.pair.ours, Family::Ipv4)?;
+            if sick_networks()
+                .iter()
+                .all(|network| kernel.contains(network))
+            {
                 Ok(())
             } else {
-                Err(error)
+                Err(format!("{kernel:?}"))
             }
         },
     )
 }
 
-fn with_key_file(
-    bench: &Bench,
-    make: impl Fn() -> anyhow::Result<std::path::PathBuf>,
-    named: &[&str],
-) -> anyhow::Result<()> {
-    let good = Good::create(bench)?;
-    let key = make()?;
-    let peer = our_peer(
-        Family::Ipv4,
-        Connect::We,
-        Some(&key),
-        &our_networks(Family::Ipv4),
-    );
-    let ours = Ours::start(bench, &good.pair.ours, &format!("{}{peer}", good.config))?;
-    let path = key.display().to_string();
-    let words: Vec<&str> = named.iter().copied().chain([path.as_str()]).collect();
-    expect_named(&ours, &words)?;
-    good.expect(&ours)
+/// All words in one message: in the session's status, and in the log.
+fn told(bench: &Bench, healthy: &Healthy, words: &[&str]) -> anyhow::Result<()> {
+    wait::until(&format!("the status says {words:?}"), PATIENCE, || {
+        let said = healthy.ours.peer("sick")?.last_error.unwrap_or_default();
+        if has_all(&said, words) {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    })?;
+    wait::until(
+        &format!("a line of the log says {words:?}"),
+        PATIENCE,
+        || {
+            let log = fs::read_to_string(bench.directory.join("bgpd.log")).unwrap_or_default();
+            if log.lines().any(|line| has_all(line, words)) {
+                Ok(())
+            } else {
+                Err("none does".to_owned())
+            }
+        },
+    )
 }
 
-fn bad_key_files(bench: &Bench) -> anyhow::Result<()> {
-    for (key, named) in [
-        ("", "empty"),
-        ("short", "6 to 80"),
-        ("with-a-space ", "white space"),
-    ] {
-        with_key_file(bench, || key_file(bench, "key", key), &[named])
-            .with_context(|| format!("key file with {named}"))?;
-    }
+fn has_all(text: &str, words: &[&str]) -> bool {
+    words.iter().all(|word| text.contains(word))
+}
+
+/// A mistake in the file itself. `¦` marks the place that has to be named.
+#[derive(Clone, Copy)]
+struct Slip {
+    name: &'static str,
+    text: &'static str,
+    words: &'static [&'static str],
+}
+
+const SLIPS: [Slip; 6] = [
+    Slip {
+        name: "an unknown key",
+        text: "[[path]]\nname = \"net\"\ninterface = \"wire\"\n¦gatewy = \"10.9.0.2\"\n",
+        words: &["path \"net\"", "unknown key `gatewy`", "`gateway`"],
+    },
+    Slip {
+        name: "a prefix with host bits",
+        text: "[[peer]]\nname = \"isp\"\naddress = \"10.9.0.3\"\nasn = 65009\nadvertise = [¦\"10.20.0.1/16\"]\n",
+        words: &[
+            "peer \"isp\"",
+            "10.20.0.1/16 has host bits set",
+            "10.20.0.0/16",
+        ],
+    },
+    Slip {
+        name: "GTSM on an AWS peer",
+        text: "[[vif]]\nname = \"prod\"\nkind = \"private\"\nparent = \"wire\"\nvlan = 101\nlocal = \"169.254.10.2/30\"\n\
+               peer = \"169.254.10.1\"\npeer_asn = 64512\n¦ttl_security = true\n",
+        words: &["vif \"prod\"", "`ttl_security`", "TTL 1", "remove it"],
+    },
+    Slip {
+        name: "a hold time of 0",
+        text: "[[vif]]\nname = \"prod\"\nkind = \"private\"\nparent = \"wire\"\nvlan = 101\nlocal = \"169.254.10.2/30\"\n\
+               peer = \"169.254.10.1\"\npeer_asn = 64512\nhold_time = ¦\"0s\"\n",
+        words: &["vif \"prod\"", "`hold_time` 0", "refused by AWS", "\"90s\""],
+    },
+    Slip {
+        name: "a duplicate VLAN",
+        text: "[[vif]]\nname = \"prod\"\nkind = \"private\"\nparent = \"wire\"\nvlan = 101\nlocal = \"169.254.10.2/30\"\n\
+               peer = \"169.254.10.1\"\npeer_asn = 64512\n\
+               [[vif]]\nname = \"spare\"\nkind = \"private\"\nparent = \"wire\"\nvlan = ¦101\nlocal = \"169.254.10.6/30\"\n\
+               peer = \"169.254.10.5\"\npeer_asn = 64512\n",
+        words: &[
+            "vif \"spare\"",
+            "VLAN 101 on wire belongs to vif \"prod\" already",
+            "a VLAN carries one VIF",
+        ],
+    },
+    Slip {
+        name: "a key in the file itself",
+        text: "[[peer]]\nname = \"isp\"\naddress = \"10.9.0.3\"\nasn = 65009\n¦auth_key = \"a-key-in-the-open\"\n",
+        words: &["peer \"isp\"", "`auth_key`", "chmod 600", "auth_key_file"],
+    },
+];
+
+fn in_configuration(bench: &Bench, slip: &Slip) -> anyhow::Result<()> {
+    let healthy = Healthy::start(bench, "", "")?;
+    let before = healthy.picture()?;
+    let file = config_file(bench);
+    let good = fs::read_to_string(&file).context("the configuration")?;
+    let marked = format!("{good}{}", slip.text);
+    let bad = marked.replace(MARK, "");
+    let place = format!("{}:{}: ", file.display(), place(&marked)?);
+
+    fs::write(&file, &bad).context("the configuration")?;
+    let said = check(bench, &file, 1)?;
+    let named = |text: &str| {
+        text.lines()
+            .any(|line| line.contains(&place) && has_all(line, slip.words))
+    };
+    wait::ensure(
+        named(&said),
+        format!("bgpd check says {place}… {:?}", slip.words),
+        &said,
+    )?;
+    wait::ensure(
+        !said.contains("in-the-open"),
+        "bgpd check shows no key",
+        &said,
+    )?;
+
+    let refused = healthy
+        .ours
+        .control
+        .reload()
+        .err()
+        .context("a reload of the bad file has to fail")?
+        .to_string();
+    wait::ensure(
+        named(&refused),
+        format!("the reload is refused with {place}… {:?}", slip.words),
+        refused,
+    )?;
+    healthy.unchanged_since(&before)?;
+
+    fs::write(&file, good).context("the configuration")?;
+    let changes = healthy.ours.control.reload()?.changes;
+    wait::ensure(
+        changes.is_empty(),
+        "the good file changes nothing",
+        format!("{changes:?}"),
+    )?;
+    healthy.unchanged_since(&before)
+}
+
+/// Marks a place in a text.
+const MARK: char = '¦';
+
+/// Line and column of the mark.
+fn place(marked: &str) -> anyhow::Result<String> {
+    let (before, _) = marked.split_once(MARK).context("a marked place")?;
+    let line = before.rsplit('\n').next().unwrap_or(before);
+    Ok(format!(
+        "{}:{}",
+        before.matches('\n').count() + 1,
+        line.chars().count() + 1
+    ))
+}
+
+/// What `bgpd check` says, which has to end so.
+fn check(bench: &Bench, file: &Path, status: i32) -> anyhow::Result<String> {
+    let output = Command::new(bench.program("bgpd"))
+        .arg("check")
+        .arg(file)
+        .output()
+        .context("bgpd check")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    let ended = format!("{}: {said}", output.status);
+    wait::ensure(
+        output.status.code() == Some(status),
+        format!("bgpd check ends with {status}"),
+        ended,
+    )?;
+    Ok(said)
+}
+
+/// What can be wrong with a key file.
+#[derive(Clone, Copy)]
+struct Spoiled {
+    name: &'static str,
+    spoil: fn(&Path) -> std::io::Result<()>,
+    words: &'static [&'static str],
+}
+
+const SPOILED: [Spoiled; 4] = [
+    Spoiled {
+        name: "others can read",
+        spoil: |path| fs::set_permissions(path, Permissions::from_mode(0o644)),
+        words: &["others can read it (mode 0644)", "chmod 600 "],
+    },
+    Spoiled {
+        name: "isn't there",
+        spoil: |path| fs::remove_file(path),
+        words: &["can't be read", "No such file", "see that it exists"],
+    },
+    Spoiled {
+        name: "another user owns",
+        spoil: |path| chown(path, Some(12345), None),
+        words: &["user 12345 owns it", "chown 0 "],
+    },
+    Spoiled {
+        name: "is empty",
+        spoil: |path| fs::write(path, "\n"),
+        words: &["the key is empty"],
+    },
+];
+
+/// At start the session waits and the others run; with a running daemon the
+/// reload is refused, so that no session is lost to it.
+fn with_key_file(bench: &Bench, spoiled: &Spoiled) -> anyhow::Result<()> {
+    let key = key_file(bench, "sick-key", SICK_KEY)?;
+    let peer = sick_peer(SICK_ASN, Some(&key), Connect::We);
+    (spoiled.spoil)(&key).context("spoiling the key file")?;
+    let path = key.display().to_string();
+    let words: Vec<&str> = [&path, "peer \"sick\""]
+        .into_iter()
+        .chain(spoiled.words.iter().copied())
+        .collect();
+    let mut healthy = Healthy::start(bench, "", &peer)?;
+    let theirs = sick_neighbor(SICK_ASN, Some(SICK_KEY), Connect::We);
+    let _bird = bird(bench, &healthy.sick, &theirs)?;
+    told(bench, &healthy, &words).context("at start")?;
+    let said = check(bench, &config_file(bench), 1)?;
+    wait::ensure(
+        has_all(&said, &words),
+        format!("bgpd check says {words:?}"),
+        said,
+    )?;
+
+    let key = restore(bench, &key)?;
+    healthy
+        .ours
+        .control
+        .reload()
+        .context("with the key file in order")?;
+    wait::until("the session is up with its key", PATIENCE, || {
+        healthy.ours.established("sick")
+    })?;
+    healthy_with_sick_routes(&healthy)?;
+    let before = healthy.picture()?;
+
+    (spoiled.spoil)(&key).context("spoiling the key file")?;
+    healthy.peer = healthy
+        .peer
+        .replace("hold_time = \"9s\"", "hold_time = \"12s\"");
+    let refused = healthy.ours.reload(&format!("{}{peer}", healthy.peer));
+    let refused = refused
+        .err()
+        .context("a reload without a usable key has to fail")?;
+    let refused = format!("{refused:#}");
+    wait::ensure(
+        has_all(&refused, &words),
+        format!("the reload is refused with {words:?}"),
+        refused,
+    )?;
+    healthy.unchanged_since(&before)?;
+    let sick = healthy
+        .ours
+        .established("sick")
+        .map_err(anyhow::Error::msg)?;
+    wait::ensure(
+        sick.flaps == 0,
+        "the session with the spoiled file goes on",
+        format!("{sick:?}"),
+    )?;
     Ok(())
 }
 
-fn readable_key_file(bench: &Bench) -> anyhow::Result<()> {
-    let make = || {
-        let path = key_file(bench, "key", KEY)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o644)).context("the key file's mode")?;
-        Ok(path)
-    };
-    with_key_file(bench, make, &["600"])
+const SICK_KEY: &str = "the-key-of-the-sick-end";
+
+/// The key file as it should be.
+fn restore(bench: &Bench, path: &Path) -> anyhow::Result<std::path::PathBuf> {
+    if path.exists() {
+        fs::remove_file(path).context("the spoiled key file")?;
+    }
+    key_file(bench, "sick-key", SICK_KEY)
 }
 
-fn missing_key_file(bench: &Bench) -> anyhow::Result<()> {
-    with_key_file(
-        bench,
-        || Ok(bench.directory.join("nowhere")),
-        &["No such file"],
-    )
-}
+const VIF: &str = "[[vif]]\nname = \"prod\"\nkind = \"private\"\nparent = \"PARENT\"\nvlan = 101\n\
+    local = \"169.254.10.2/30\"\npeer = \"169.254.10.1\"\npeer_asn = 64512\nauth_key_file = \"KEY\"\n\
+    connect_retry = \"1s\"\nadvertise = [\"10.65.0.0/16\"]\n";
 
 fn missing_parent(bench: &Bench) -> anyhow::Result<()> {
-    let good = Good::create(bench)?;
-    let key = key_file(bench, "key", KEY)?;
-    let vif = format!(
-        "[[vif]]\nname = \"them\"\nkind = \"private\"\nparent = \"eth9\"\nvlan = 101\nlocal = \"169.254.10.2/30\"\n\
-         peer = \"169.254.10.1\"\npeer_asn = 64512\nauth_key_file = \"{}\"\nadvertise = [\"10.20.0.0/16\"]\n",
-        key.display()
-    );
-    let ours = Ours::start(bench, &good.pair.ours, &format!("{}{vif}", good.config))?;
-    wait::until("the VIF's error names eth9", PATIENCE, || {
-        let status = ours.status().map_err(|error| error.to_string())?;
-        let error = status
-            .vifs
-            .first()
-            .and_then(|vif| vif.error.clone())
-            .unwrap_or("no error".into());
-        if error.contains("eth9") {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    })?;
-    good.expect(&ours)
-}
-
-/// `bgpd check` and `bgpd run` say what and where; a running bgpd goes on.
-fn refused(bench: &Bench, mistake: &Mistake) -> anyhow::Result<()> {
-    let file = bench.directory.join("bad.toml");
-    fs::write(
-        &file,
-        format!(
-            "[bgpd]\nrouter_id = \"10.9.0.1\"\nasn = 65001\n{}",
-            mistake.text
-        ),
-    )
-    .context("bad.toml")?;
-    for verb in ["check", "run"] {
-        let output = Command::new(bench.program("bgpd"))
-            .arg(verb)
-            .arg(&file)
-            .output()
-            .context("bgpd")?;
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let status = output.status.code();
-        wait::ensure(
-            status == Some(1),
-            format!("bgpd {verb} ends with 1"),
-            format!("{status:?}: {said}"),
-        )?;
-        let place = said.lines().any(|line| {
-            line.contains("bad.toml:")
-                && line
-                    .split(':')
-                    .nth(1)
-                    .is_some_and(|n| n.parse::<u32>().is_ok())
-        });
-        wait::ensure(
-            place,
-            format!("bgpd {verb} says file, line and column"),
-            said.clone(),
-        )?;
-        wait::ensure(
-            contains_all(&said, mistake.named),
-            format!("bgpd {verb} names {:?}", mistake.named),
-            said.clone(),
-        )?;
-    }
-
-    let good = Good::create(bench)?;
-    let ours = Ours::start(bench, &good.pair.ours, &good.config)?;
-    good.expect(&ours)?;
-    let before = ours.status()?;
-    let refusal = match ours.reload(&format!("{}{}", good.config, mistake.text)) {
-        Ok(changes) => anyhow::bail!("expected: the reload is refused\nseen: it made {changes:?}"),
-        Err(error) => format!("{error:#}"),
-    };
-    wait::ensure(
-        contains_all(&refusal, mistake.named),
-        format!("the refusal names {:?}", mistake.named),
-        refusal,
+    let healthy = Healthy::start(bench, "", "")?;
+    let before = healthy.picture()?;
+    let key = key_file(bench, "vif-key", SICK_KEY)?;
+    let vif = VIF
+        .replace("PARENT", "dx9")
+        .replace("KEY", &key.display().to_string());
+    healthy.ours.reload(&format!("{}{vif}", healthy.peer))?;
+    let words = ["\"dx9\"", "wire", SICK_WIRE];
+    wait::until(
+        "the VIF's status names its parent and those that there are",
+        PATIENCE,
+        || {
+            let status = healthy
+                .ours
+                .control
+                .status()
+                .map_err(|error| error.to_string())?;
+            let vif = status
+                .vifs
+                .iter()
+                .find(|vif| vif.name == "prod")
+                .ok_or("no VIF")?;
+            let said = vif.error.clone().unwrap_or_default();
+            if has_all(&said, &words) {
+                Ok(())
+            } else {
+                Err(said)
+            }
+        },
     )?;
-    let after = ours.status()?;
-    let names = |status: &bgp_core::api::Status| -> Vec<String> {
-        status
-            .peers
+    let problems = healthy.ours.status()?.problems;
+    wait::ensure(
+        problems
             .iter()
-            .map(|peer| peer.name.clone())
-            .chain(status.vifs.iter().map(|vif| vif.name.clone()))
-            .collect()
-    };
-    wait::ensure(
-        names(&before) == names(&after),
-        "nothing of the refused file is applied",
-        format!("{:?}", names(&after)),
+            .any(|problem| has_all(problem, &["prod", "dx9"])),
+        "the problem is listed",
+        format!("{problems:?}"),
     )?;
-    good.expect(&ours)
+    let said = check(bench, &config_file(bench), 0)?;
+    wait::ensure(
+        has_all(&said, &["warning", "vif \"prod\"", "\"dx9\""]),
+        "bgpd check warns",
+        said,
+    )?;
+    healthy.unchanged_since(&before)
 }

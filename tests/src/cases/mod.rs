@@ -1,5 +1,6 @@
 //! The cases, by what they are about.
 
+mod healthy;
 mod mistakes;
 mod restart;
 mod secrets;

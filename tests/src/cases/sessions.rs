@@ -239,7 +239,10 @@ fn table(seen: &Seen, networks: &[IpNet]) -> Table {
         .collect()
 }
 
-fn kernel_routes(namespace: &Namespace, family: Family) -> Result<BTreeSet<IpNet>, String> {
+pub(super) fn kernel_routes(
+    namespace: &Namespace,
+    family: Family,
+) -> Result<BTreeSet<IpNet>, String> {
     let version = match family {
         Family::Ipv4 => "-4",
         Family::Ipv6 => "-6",
@@ -274,8 +277,9 @@ fn launchers(left: Daemon, right: Daemon) -> Case {
                 hold_time: 9,
                 networks: our_networks(family),
             };
-            let mut left = foreign::start(left, &pair.ours, &bench.directory, ours)?;
-            let right = foreign::start(right, &pair.theirs, &bench.directory, theirs)?;
+            let directory = bench.directory.join(family.to_string());
+            let mut left = foreign::start(left, &pair.ours, &directory, ours)?;
+            let right = foreign::start(right, &pair.theirs, &directory, theirs)?;
             let announced = our_networks(family);
             wait::until("routes arrive", PATIENCE, || {
                 they_have(right.as_ref(), family, &announced)
