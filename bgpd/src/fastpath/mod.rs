@@ -4,6 +4,15 @@
 //! One thread of its own (real-time priority where permitted), which waits on
 //! its own netlink socket and on its mailbox. [`Handle`] is the way in;
 //! [`Event`]s and [`Notice`]s are the ways out.
+//!
+//! Routes that share a (best, backup) pair share a group. A group holds the way
+//! that carries the traffic and, where a second one is up, a standby
+//! ([`crate::netlink::nexthop`] says how): on carrier loss the kernel removes a
+//! link's nexthops by itself, and then the standby takes over without us, even
+//! if this process is dead. Without a standby the kernel deletes the group and
+//! all its routes; they come back with the link ([`Notice`]). A way that is down
+//! is never moved to. Ids are in ranges of our own and follow from the pair, so
+//! that a restart finds its groups again ([`is_ours`]).
 
 use std::io;
 use std::net::IpAddr;
