@@ -12,9 +12,7 @@ use bgp_core::Family;
 use lab::wait;
 
 use super::Case;
-use super::healthy::{
-    Healthy, SICK_ASN, SICK_WIRE, bird, config_file, sick_neighbor, sick_networks, sick_peer,
-};
+use super::healthy::{Healthy, SICK_ASN, SICK_WIRE, bird, config_file, sick_networks, sick_peer};
 use crate::Bench;
 use crate::foreign::Connect;
 use crate::ours::{PATIENCE, key_file};
@@ -103,8 +101,13 @@ fn live(bench: &Bench, fault: &Fault, connect: Connect) -> anyhow::Result<()> {
         .transpose()?;
     let healthy = Healthy::start(bench, "", &sick_peer(SICK_ASN, our_key.as_deref(), connect))?;
     let before = healthy.picture()?;
-    let theirs = sick_neighbor(fault.their_asn, fault.their_key, connect);
-    let _bird = bird(bench, &healthy.sick, &theirs)?;
+    let _bird = bird(
+        bench,
+        &healthy.sick,
+        fault.their_asn,
+        fault.their_key,
+        connect,
+    )?;
     let words = match connect {
         Connect::They => fault.they_connect,
         Connect::We => fault.we_connect,
@@ -363,8 +366,7 @@ fn with_key_file(bench: &Bench, spoiled: &Spoiled) -> anyhow::Result<()> {
         .chain(spoiled.words.iter().copied())
         .collect();
     let mut healthy = Healthy::start(bench, "", &peer)?;
-    let theirs = sick_neighbor(SICK_ASN, Some(SICK_KEY), Connect::We);
-    let _bird = bird(bench, &healthy.sick, &theirs)?;
+    let _bird = bird(bench, &healthy.sick, SICK_ASN, Some(SICK_KEY), Connect::We)?;
     told(bench, &healthy, &words).context("at start")?;
     let said = check(bench, &config_file(bench), 1)?;
     wait::ensure(

@@ -47,7 +47,7 @@ impl Bird {
         Ok(bird)
     }
 
-    fn ask(&self, words: &[&str]) -> anyhow::Result<String> {
+    pub(crate) fn ask(&self, words: &[&str]) -> anyhow::Result<String> {
         let socket = self.directory.join("bird.ctl");
         let mut line = vec!["birdc", "-s", socket.to_str().context("a path in UTF-8")?];
         line.extend(words);
