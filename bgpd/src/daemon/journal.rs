@@ -11,8 +11,6 @@ const KEPT: usize = 1000;
 /// How loud an event is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weight {
-    /// Told in the log by whom it happened to.
-    Known,
     Info,
     Warning,
     Error,
@@ -25,11 +23,6 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// An event that its own module has logged.
-    pub(super) fn note(&mut self, subject: &str, text: impl Into<String>) {
-        self.add(Weight::Known, subject, text.into());
-    }
-
     pub(super) fn info(&mut self, subject: &str, text: impl Into<String>) {
         self.add(Weight::Info, subject, text.into());
     }
@@ -56,7 +49,6 @@ impl Journal {
 
     fn add(&mut self, weight: Weight, subject: &str, text: String) {
         match weight {
-            Weight::Known => tracing::debug!(target: "bgpd", subject, "{text}"),
             Weight::Info => tracing::info!(target: "bgpd", subject, "{text}"),
             Weight::Warning => tracing::warn!(target: "bgpd", subject, "{text}"),
             Weight::Error => tracing::error!(target: "bgpd", subject, "{text}"),

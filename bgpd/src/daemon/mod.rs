@@ -61,12 +61,12 @@ const HELD_BACK: &str = "are not announced, because there are more than `adverti
 
 /// Runs until SIGTERM or SIGINT. `config` is what `file` says.
 pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
-    let socket = control::Socket::bind(&config.daemon.control).await?;
-    let (mut daemon, mut inputs) = Daemon::start(file, config).await?;
-    let server = control::serve(socket, daemon.requests.clone(), daemon.parts.router.clone());
     let mut terminate = signal(SignalKind::terminate()).context("can't wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("can't wait for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("can't wait for SIGHUP")?;
+    let socket = control::Socket::bind(&config.daemon.control).await?;
+    let (mut daemon, mut inputs) = Daemon::start(file, config).await?;
+    let server = control::serve(socket, daemon.requests.clone(), daemon.parts.router.clone());
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     notify::notify("READY=1");

@@ -55,6 +55,7 @@ pub(super) struct Running {
     supervisor: JoinHandle<()>,
     seen_state: State,
     seen_error: Option<String>,
+    seen_flaps: u64,
 }
 
 /// What a session's supervisor tells the daemon.
@@ -219,6 +220,7 @@ impl Daemon {
             supervisor,
             seen_state: State::Idle,
             seen_error: None,
+            seen_flaps: 0,
         });
     }
 
@@ -316,6 +318,8 @@ impl Daemon {
             .last_error
             .clone()
             .filter(|error| running.seen_error.as_ref() != Some(error));
+        let has_flapped = running.seen_flaps != status.flaps;
+        running.seen_flaps = status.flaps;
         running.seen_state = status.state;
         running.seen_error.clone_from(&status.last_error);
         let why = || {
@@ -337,17 +341,21 @@ impl Daemon {
                         )
                     });
                 self.journal
-                    .note(name, format!("session is Established{with}"));
+                    .info(name, format!("session is Established{with}"));
             }
             (true, false) => self
                 .journal
-                .note(name, format!("session is down: {}", why())),
+                .warn(name, format!("session is down: {}", why())),
             (false, false) => {
                 if let Some(error) = new_error {
                     self.journal
-                        .note(name, format!("session is not up: {error}"));
+                        .warn(name, format!("session is not up: {error}"));
                 }
             }
+            // Both changes came before this was asked.
+            (true, true) if has_flapped => self
+                .journal
+                .warn(name, format!("session was down for a moment: {}", why())),
             (true, true) => {}
         }
     }
