@@ -212,6 +212,10 @@ pub(super) fn we_have_of(
             .iter()
             .find(|path| path.peer == "them")
             .ok_or("a route without its path")?;
+        // FRR sends back what it got; the AS_PATH loop is refused.
+        if (path.why_not_best.as_ref()).is_some_and(|why| why.starts_with("refused")) {
+            continue;
+        }
         let as_path = path
             .as_path
             .split_whitespace()
