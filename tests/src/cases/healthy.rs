@@ -12,7 +12,9 @@ use ipnet::IpNet;
 use lab::wait;
 use lab::world::{self, Namespace};
 
-use super::sessions::{KEY, neighbor, networks, our_networks, our_peer, their_networks};
+use super::sessions::{
+    KEY, kernel_routes, neighbor, networks, our_networks, our_peer, their_networks,
+};
 use crate::Bench;
 use crate::foreign::{self, Bird, Connect, Daemon, Neighbor, Speaker};
 use crate::ours::{Ours, PATIENCE, key_file};
@@ -117,7 +119,16 @@ impl Healthy {
             format!("the healthy session goes on: {:?}", before.them),
             format!("{now:?}"),
         )?;
-        self.has_routes().map_err(anyhow::Error::msg)
+        let kernel = kernel_routes(&self.pair.ours, Family::Ipv4).map_err(anyhow::Error::msg)?;
+        let missing = their_networks(Family::Ipv4)
+            .into_iter()
+            .find(|network| !kernel.contains(network));
+        wait::ensure(
+            missing.is_none(),
+            "the kernel has the healthy session's routes",
+            format!("{kernel:?}"),
+        )?;
+        Ok(())
     }
 }
 
