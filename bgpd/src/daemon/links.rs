@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bgp_core::config::{Config, Peer, StaticPath, Ttl, Vif};
 use bgp_core::{Family, PathId};
@@ -202,27 +203,38 @@ impl Daemon {
         }
     }
 
+    /// A static path is probed as configured, a VIF's session at its far end, so
+    /// that round trips over Direct Connect are always known.
     pub(super) fn set_probes(&mut self) {
         let config = self.config.clone();
         let mut targets = Vec::new();
         for path in &config.paths {
-            let id = self.ids.assign(&path.name);
-            for (address, interval) in path
-                .probe
-                .iter()
-                .flat_map(|probe| probe.icmp.iter().map(|icmp| (*icmp, probe.interval)))
+            let probes = path.probe.iter();
+            for (address, interval) in
+                probes.flat_map(|probe| probe.icmp.iter().map(|icmp| (*icmp, probe.interval)))
             {
                 targets.push(Target {
-                    path: id,
+                    path: self.ids.assign(&path.name),
                     interface: path.interface.clone(),
                     address,
                     interval,
                 });
             }
         }
+        for vif in &config.vifs {
+            targets.extend(vif.sessions.iter().map(|session| Target {
+                path: self.ids.assign(&session.name),
+                interface: vif.interface.clone(),
+                address: session.remote,
+                interval: FAR_END_PROBE,
+            }));
+        }
         self.parts.probe.set_targets(targets);
     }
 }
+
+/// How often the far end of a VIF's session is sent an echo.
+const FAR_END_PROBE: Duration = Duration::from_secs(1);
 
 /// What a path's far end is.
 #[derive(Clone, Copy)]
