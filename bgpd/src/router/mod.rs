@@ -111,8 +111,9 @@ pub struct Settings {
     pub router_id: RouterId,
 }
 
-/// Commands that wait before a sender does.
-const COMMANDS: usize = 64;
+/// Commands that wait before a sender does. Each may hold thousands of decoded
+/// UPDATEs: a longer queue costs memory and gains no time.
+const COMMANDS: usize = 8;
 
 /// The way to the router, made before it: the FIB needs it too.
 pub fn channel() -> (mpsc::Sender<Command>, mpsc::Receiver<Command>) {
