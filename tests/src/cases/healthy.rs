@@ -184,3 +184,8 @@ pub(super) fn sick_peer(asn: u32, key_file: Option<&Path>, connect: Connect) -> 
 pub(super) fn config_file(bench: &Bench) -> PathBuf {
     bench.directory.join("ours").join("bgpd.toml")
 }
+
+/// A network that the healthy session learns.
+pub(super) fn their_first_network() -> IpNet {
+    their_networks(Family::Ipv4)[0]
+}
