@@ -172,15 +172,12 @@ impl Flight {
         self.say_dxctl(narrator, &create)?;
         let vif = self.vif()?;
         for (field, wanted) in [
-            ("vlan", &vlan),
+            ("vlan", vlan.as_str()),
             ("customer_asn", &asn),
-            ("mtu", &"9001".to_owned()),
+            ("mtu", "9001"),
         ] {
-            ensure(
-                vif[field].to_string() == **wanted,
-                format!("AWS has {field} {wanted}"),
-                vif[field].to_string(),
-            )?;
+            let seen = vif[field].to_string();
+            ensure(seen == wanted, format!("AWS has {field} {wanted}"), seen)?;
         }
         self.vlan = vlan.parse().context("dxctl vlan pick prints a number")?;
         narrator.observed(&format!(

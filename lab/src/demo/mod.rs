@@ -84,6 +84,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             );
             Ok(ExitCode::SUCCESS)
         }
+        // A Ctrl-C also reaches the command that a step waits for, which then fails.
+        Err(error) if error.is::<Interrupted>() || interrupt::pending() => {
+            println!(
+                "\nInterrupted in {}; everything is taken down.",
+                narrator.current()
+            );
+            Ok(ExitCode::from(130))
+        }
         Err(error) => {
             // The logs are what the reader needs next.
             if let Some(temporary) = temporary {
@@ -124,15 +132,7 @@ fn report(error: &anyhow::Error, stage: &Stage, narrator: &Narrator) {
     let mut out = std::io::stdout().lock();
     let text = format!("{error:#}").replace('\n', "\n   ");
     // Nobody is left to tell when standard output is gone.
-    let _ = if error.is::<Interrupted>() {
-        writeln!(
-            out,
-            "\nInterrupted in {}; everything is taken down.",
-            narrator.current()
-        )
-    } else {
-        writeln!(out, "\nFAILED in {}:\n   {text}", narrator.current())
-    };
+    let _ = writeln!(out, "\nFAILED in {}:\n   {text}", narrator.current());
     let _ = writeln!(out, "   logs:     {}", stage.directory.display());
     for (name, tail) in log_tails(&stage.directory) {
         let _ = writeln!(out, "   ── the end of {name}\n{tail}");
