@@ -12,8 +12,10 @@ use crate::Bench;
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) kernel: Kernel,
-    pub(crate) run: Box<dyn Fn(&Bench) -> anyhow::Result<()> + Send>,
+    pub(crate) run: Run,
 }
+
+type Run = Box<dyn Fn(&Bench) -> anyhow::Result<()> + Send>;
 
 /// What a case needs of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
