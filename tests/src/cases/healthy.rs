@@ -86,6 +86,7 @@ impl Healthy {
                 show("-j -4 route show")?,
                 show("-j -6 route show")?,
                 show("-j nexthop show")?,
+                self.pair.ours.exec("ss", &["-Hltn"])?,
             ],
         })
     }
@@ -136,7 +137,8 @@ pub(super) struct Picture {
     them: PeerStatus,
     routes: Vec<Route>,
     links: String,
-    kernel: [String; 3],
+    /// Routes, nexthops, and who listens.
+    kernel: [String; 4],
 }
 
 /// BIRD at the far end of `wire2`.

@@ -36,6 +36,10 @@ pub(super) fn all() -> Vec<Case> {
         );
         cases.push(Case::new(name, move |bench| in_configuration(bench, &slip)));
     }
+    for late in LATE {
+        let name = format!("a reload with {} changes nothing", late.name);
+        cases.push(Case::new(name, move |bench| refused_late(bench, &late)));
+    }
     for spoiled in SPOILED {
         let name = format!("a key file that {} is refused", spoiled.name);
         cases.push(Case::new(name, move |bench| with_key_file(bench, &spoiled)));
@@ -284,6 +288,78 @@ fn in_configuration(bench: &Bench, slip: &Slip) -> anyhow::Result<()> {
     )?;
     healthy.unchanged_since(&before)?;
 
+    fs::write(&file, good).context("the configuration")?;
+    let changes = healthy.ours.control.reload()?.changes;
+    wait::ensure(
+        changes.is_empty(),
+        "the good file changes nothing",
+        format!("{changes:?}"),
+    )?;
+    healthy.unchanged_since(&before)
+}
+
+/// A file without a mistake that a running bgpd can't follow.
+#[derive(Clone, Copy)]
+struct Late {
+    name: &'static str,
+    /// A line of `[bgpd]`, and what it is instead.
+    line: &'static str,
+    instead: &'static str,
+    words: &'static [&'static str],
+}
+
+const LATE: [Late; 4] = [
+    Late {
+        name: "an address to listen at that isn't ours",
+        line: "asn = 65001\n",
+        instead: "asn = 65001\nlisten = [\"0.0.0.0:179\", \"203.0.113.77:179\"]\n",
+        words: &["203.0.113.77:179"],
+    },
+    Late {
+        name: "an address for metrics that isn't ours",
+        line: "asn = 65001\n",
+        instead: "asn = 65001\nmetrics = \"203.0.113.77:9179\"\n",
+        words: &["203.0.113.77:9179", "`metrics`"],
+    },
+    Late {
+        name: "another ASN of ours",
+        line: "asn = 65001\n",
+        instead: "asn = 65009\n",
+        words: &["asn", "restart"],
+    },
+    Late {
+        name: "another routing table",
+        line: "asn = 65001\n",
+        instead: "asn = 65001\nkernel = { table = 100 }\n",
+        words: &["kernel", "restart"],
+    },
+];
+
+/// The healthy session is not even in the new file, and goes on.
+fn refused_late(bench: &Bench, late: &Late) -> anyhow::Result<()> {
+    let healthy = Healthy::start(bench, "", "")?;
+    let before = healthy.picture()?;
+    let file = config_file(bench);
+    let good = fs::read_to_string(&file).context("the configuration")?;
+    let other = sick_peer(SICK_ASN, None, Connect::We);
+    let new = good
+        .replace(&healthy.peer, &other)
+        .replacen(late.line, late.instead, 1);
+    fs::write(&file, &new).context("the configuration")?;
+    let refused = healthy.ours.control.reload().err();
+    let refused = refused.context("the reload has to be refused")?.to_string();
+    wait::ensure(
+        has_all(&refused, late.words),
+        format!("the refusal says {:?}", late.words),
+        refused,
+    )?;
+    healthy.unchanged_since(&before)?;
+    let peers = healthy.ours.status()?.peers.len();
+    wait::ensure(
+        peers == 1,
+        "no session is added",
+        format!("{peers} sessions"),
+    )?;
     fs::write(&file, good).context("the configuration")?;
     let changes = healthy.ours.control.reload()?.changes;
     wait::ensure(

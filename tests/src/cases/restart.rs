@@ -14,6 +14,7 @@ use lab::world::{self, Flow, Namespace};
 use serde_json::Value;
 
 use super::Case;
+use super::healthy::config_file;
 use super::sessions::{
     KEY, kernel_routes, neighbor, networks, our_networks, our_peer, their_networks, we_have,
 };
@@ -35,6 +36,14 @@ pub(super) fn all() -> Vec<Case> {
             cases.push(Case::new(name, move |bench| restarted(bench, family, end)));
         }
     }
+    cases.push(Case::new(
+        "routes that a new configuration refuses are gone after a restart",
+        refused_since,
+    ));
+    cases.push(Case::new(
+        "routes of a peer that doesn't come back are gone a minute after a restart",
+        never_back,
+    ));
     cases.push(Case::new(
         "SIGTERM that removes routes leaves nothing in the kernel",
         removed,
@@ -111,11 +120,7 @@ fn removed(bench: &Bench) -> anyhow::Result<()> {
     wait::until("we have their routes", PATIENCE, || edge.has(&received))?;
     edge.stop()?;
     let routes = kernel_routes(&edge.pair.ours, family).map_err(anyhow::Error::msg)?;
-    wait::ensure(
-        routes.is_empty(),
-        "no route is left",
-        format!("{routes:?}"),
-    )?;
+    wait::ensure(routes.is_empty(), "no route is left", format!("{routes:?}"))?;
     let left = nexthops(&edge.pair.ours)?;
     wait::ensure(left.is_empty(), "no nexthop is left", format!("{left:?}"))?;
     edge.ours.restart(bench, &edge.pair.ours)?;
@@ -123,6 +128,51 @@ fn removed(bench: &Bench) -> anyhow::Result<()> {
         edge.has(&received)
     })?;
     edge.nothing_left_over()
+}
+
+/// The configuration changes while bgpd is away.
+fn refused_since(bench: &Bench) -> anyhow::Result<()> {
+    let family = Family::Ipv4;
+    let mut edge = Edge::start(bench, family, "keep")?;
+    wait::until("we have their routes", PATIENCE, || {
+        edge.has(&their_networks(family))
+    })?;
+    edge.ours.kill();
+    let file = config_file(bench);
+    let text = fs::read_to_string(&file).context("the configuration")?;
+    let accepted = networks(&["172.20.0.0/14"]);
+    let text = text.replace("accept = [\"any\"]", "accept = [\"172.20.0.0/14\"]");
+    fs::write(&file, text).context("the configuration")?;
+    edge.ours.restart(bench, &edge.pair.ours)?;
+    wait::until("only the accepted route is left", PATIENCE, || {
+        let kernel = kernel_routes(&edge.pair.ours, family)?;
+        if kernel.iter().eq(&accepted) {
+            Ok(())
+        } else {
+            Err(format!("{kernel:?}"))
+        }
+    })?;
+    edge.nothing_left_over()
+}
+
+/// Until it is clear that the peer stays away, its routes may be right.
+fn never_back(bench: &Bench) -> anyhow::Result<()> {
+    let family = Family::Ipv4;
+    let mut edge = Edge::start(bench, family, "keep")?;
+    let networks = their_networks(family);
+    wait::until("we have their routes", PATIENCE, || edge.has(&networks))?;
+    edge.ours.kill();
+    edge.bird.ask(&["disable", "them"])?;
+    edge.ours.restart(bench, &edge.pair.ours)?;
+    wait::while_holding("the routes stay for now", Duration::from_secs(5), || {
+        let kernel = kernel_routes(&edge.pair.ours, family)?;
+        if kernel.len() == networks.len() {
+            Ok(())
+        } else {
+            Err(format!("{kernel:?}"))
+        }
+    })?;
+    edge.ends_empty(Duration::from_secs(90))
 }
 
 /// A host, our router with bgpd, and the far router with BIRD.
@@ -178,6 +228,22 @@ impl Edge {
                 Err(said)
             }
         })
+    }
+
+    fn ends_empty(&self, patience: Duration) -> anyhow::Result<()> {
+        wait::until(
+            "no route and no nexthop of bgpd's is left",
+            patience,
+            || {
+                let routes = kernel_routes(&self.pair.ours, self.family)?;
+                let nexthops = nexthops(&self.pair.ours).map_err(|error| error.to_string())?;
+                if routes.is_empty() && nexthops.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("{routes:?}, {nexthops:?}"))
+                }
+            },
+        )
     }
 
     /// The kernel's nexthops are as many as the status says, each in use.
