@@ -40,6 +40,10 @@ pub(super) fn all() -> Vec<Case> {
         let name = format!("a reload with {} changes nothing", late.name);
         cases.push(Case::new(name, move |bench| refused_late(bench, &late)));
     }
+    cases.push(Case::new(
+        "a second bgpd on the machine stops before it touches anything",
+        second_daemon,
+    ));
     for spoiled in SPOILED {
         let name = format!("a key file that {} is refused", spoiled.name);
         cases.push(Case::new(name, move |bench| with_key_file(bench, &spoiled)));
@@ -400,6 +404,46 @@ fn bgpd(bench: &Bench, verb: &str, file: &Path, status: i32) -> anyhow::Result<S
         ended,
     )?;
     Ok(said)
+}
+
+/// With the same control socket, and with one of its own.
+fn second_daemon(bench: &Bench) -> anyhow::Result<()> {
+    let healthy = Healthy::start(bench, "", "")?;
+    let before = healthy.picture()?;
+    let text = fs::read_to_string(config_file(bench)).context("the configuration")?;
+    let (daemon, _) = text
+        .split_once("[[peer]]")
+        .context("a peer in the configuration")?;
+    for (daemon, words) in [
+        (
+            daemon.to_owned(),
+            &[
+                "another bgpd is running",
+                "stop it, or set another `control`",
+            ],
+        ),
+        (
+            daemon.replace("bgpd.sock", "second.sock"),
+            &["0.0.0.0:179", "in use"],
+        ),
+    ] {
+        let file = bench.directory.join("second.toml");
+        fs::write(&file, daemon).context("the second configuration")?;
+        let mut command = healthy.pair.ours.command(bench.program("bgpd"));
+        let output = command
+            .arg("run")
+            .arg(&file)
+            .output()
+            .context("a second bgpd")?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        wait::ensure(
+            output.status.code() == Some(2) && has_all(&said, words),
+            format!("a second bgpd ends with 2 and says {words:?}"),
+            format!("{}: {said}", output.status),
+        )?;
+        healthy.unchanged_since(&before)?;
+    }
+    Ok(())
 }
 
 /// What can be wrong with a key file.
