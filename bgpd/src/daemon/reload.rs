@@ -36,7 +36,7 @@ pub(super) fn needs_restart(old: &Config, new: &Config) -> Option<String> {
     .collect();
     (!changed.is_empty()).then(|| {
         format!(
-            "nothing was changed: {} of [bgpd] can only change with a restart of bgpd",
+            "{} of [bgpd] can only change with a restart of bgpd",
             changed.join(", ")
         )
     })
