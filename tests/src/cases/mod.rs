@@ -1,5 +1,6 @@
 //! The cases, by what they are about.
 
+mod configuration;
 mod healthy;
 mod mistakes;
 mod restart;
@@ -51,6 +52,7 @@ impl Case {
 pub(crate) fn all() -> Vec<Case> {
     let parts = [
         sessions::all(),
+        configuration::all(),
         mistakes::all(),
         secrets::all(),
         restart::all(),
