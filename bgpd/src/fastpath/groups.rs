@@ -436,8 +436,13 @@ impl Groups {
             .by_id
             .values()
             .flat_map(|group| world.paths.candidates(&group.route));
+        // What a group holds counts too, though its paths may lead elsewhere by
+        // now: with its last nexthop the kernel deletes a group and its routes.
+        let held = self.by_id.values().filter_map(|group| group.holds);
+        let held = held.flat_map(|holds| std::iter::once(holds.active).chain(holds.standby));
         let needed: Vec<Gateway> = hops
             .filter_map(|hop| world.objects.gateway(&hop, world.paths.ifindex(&hop)))
+            .chain(held.map(|way| way.gateway))
             .collect();
         world.objects.collect(|gateway| needed.contains(gateway));
     }

@@ -124,6 +124,7 @@ pub(crate) struct Counters {
 
 pub(crate) enum Command {
     SetLink(PathId, Option<PathLink>),
+    SetBackup(PathId, Option<(PathId, IpAddr)>),
     Up(PathId, Instant),
     Down(PathId, String, Instant),
     Group(FibRoute, std_mpsc::SyncSender<io::Result<GroupId>>),
@@ -156,9 +157,14 @@ pub fn spawn(kernel: &config::Kernel, events: mpsc::UnboundedSender<Event>) -> i
 impl Handle {
     /// Where a path's packets leave, and whose carrier counts. `None`: not
     /// known (the kernel's own route to the gateway decides), or the path is
-    /// gone.
+    /// gone; its backup stays what it was.
     pub fn set_link(&self, path: PathId, link: Option<PathLink>) {
         self.commands.send(Command::SetLink(path, link));
+    }
+
+    /// The backup of a path whose link is not known.
+    pub fn set_backup(&self, path: PathId, backup: Option<(PathId, IpAddr)>) {
+        self.commands.send(Command::SetBackup(path, backup));
     }
 
     /// The path's far end is well: a session is Established and its initial

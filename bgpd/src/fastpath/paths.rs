@@ -16,6 +16,8 @@ pub(super) struct Paths(pub(super) BTreeMap<PathId, Path>);
 #[derive(Default)]
 pub(super) struct Path {
     pub(super) link: Option<PathLink>,
+    /// Outlives the link, for it is then that it is needed.
+    pub(super) backup: Option<(PathId, IpAddr)>,
     pub(super) far_end: FarEnd,
     /// What was last concluded, and told to the daemon.
     pub(super) up: bool,
@@ -69,10 +71,7 @@ impl Paths {
     /// The ways out for a route, in order of preference: its best hop, its own
     /// second best, and the backup that its best path is configured with.
     pub(super) fn candidates(&self, route: &FibRoute) -> impl Iterator<Item = Hop> {
-        let configured = self
-            .0
-            .get(&route.best.path)
-            .and_then(|path| path.link.as_ref()?.backup);
+        let configured = self.0.get(&route.best.path).and_then(|path| path.backup);
         let configured = configured.map(|(path, gateway)| Hop { path, gateway });
         let backups = [route.backup, configured].into_iter().flatten();
         let family = Family::of(route.best.gateway);

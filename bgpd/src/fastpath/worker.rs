@@ -257,12 +257,16 @@ impl Worker {
     fn obey(&mut self, command: Command) {
         match command {
             Command::SetLink(path, link) => {
-                self.paths.0.entry(path).or_default().link = link;
-                let (groups, mut world) = self.split();
-                groups.ensure_nexthops(&mut world);
-                self.act(Moved::default(), Instant::now());
-                self.chores_at
-                    .get_or_insert_with(|| Instant::now() + CHORES);
+                let entry = self.paths.0.entry(path).or_default();
+                if let Some(link) = &link {
+                    entry.backup = link.backup;
+                }
+                entry.link = link;
+                self.rearrange();
+            }
+            Command::SetBackup(path, backup) => {
+                self.paths.0.entry(path).or_default().backup = backup;
+                self.rearrange();
             }
             Command::Up(path, at) => self.far_end(path, FarEnd::Well, at),
             Command::Down(path, reason, at) => self.far_end(path, FarEnd::Down(reason), at),
@@ -295,6 +299,15 @@ impl Worker {
                 let _ = answer.send(self.objects.delete_all(ids));
             }
         }
+    }
+
+    /// Paths lead elsewhere than before.
+    fn rearrange(&mut self) {
+        let (groups, mut world) = self.split();
+        groups.ensure_nexthops(&mut world);
+        self.act(Moved::default(), Instant::now());
+        self.chores_at
+            .get_or_insert_with(|| Instant::now() + CHORES);
     }
 
     fn far_end(&mut self, path: PathId, far_end: FarEnd, at: Instant) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bgp_core::PathId;
 use bgp_core::config::OnShutdown;
+use bgp_core::rib::Hop;
 use bgpd::fastpath::{Event, PathLink};
 
 use crate::support::*;
@@ -118,6 +119,46 @@ fn traffic_never_moves_to_a_backup_that_is_down() {
         daemon.fastpath.path_up(RIGHT);
         assert_eq!(daemon.swapped(RIGHT, true).groups, 1);
         assert_eq!(leaves_by("20.0.0.1"), "right");
+    });
+}
+
+#[test]
+fn a_backup_carries_the_traffic_of_a_path_whose_interface_is_gone() {
+    in_namespace(|| {
+        two_links();
+        let mut daemon = Daemon::start_with_paths_up();
+        let left = PathLink {
+            backup: Some((RIGHT, [10, 0, 2, 2].into())),
+            ..link("left")
+        };
+        daemon.fastpath.set_link(LEFT, Some(left));
+        daemon.apply(many(10, route(hop(LEFT), None)));
+        assert_eq!(leaves_by("20.0.0.1"), "left");
+        ip("link del left");
+        daemon.swapped(LEFT, false);
+        assert_eq!(leaves_by("20.0.0.1"), "right");
+        daemon.fastpath.set_link(LEFT, None);
+        // Longer than unused nexthops stay.
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!(
+            (leaves_by("20.0.0.1").as_str(), count_routes()),
+            ("right", 10)
+        );
+
+        let other = Hop {
+            gateway: [10, 0, 1, 3].into(),
+            ..hop(LEFT)
+        };
+        daemon.apply(vec![change("30.0.0.0/24", route(other, None))]);
+        assert_eq!(leaves_by("30.0.0.1"), "right");
+
+        daemon.fastpath.set_backup(LEFT, None);
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!(
+            leaves_by("20.0.0.1"),
+            "right",
+            "the nexthop that carries the traffic is not deleted"
+        );
     });
 }
 
