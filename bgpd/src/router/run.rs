@@ -179,7 +179,15 @@ impl<K: Kernel> Router<K> {
     fn configure(&mut self, path: PathId, config: Arc<config::Peer>) {
         self.rib.configure(path, config.clone());
         match self.peers.get_mut(&path) {
-            Some(peer) => peer.config = config,
+            Some(peer) => {
+                let was_backed = peer.config.backup.is_some();
+                let is_stale = peer.outbox.is_none() && peer.progress.sweep_at.is_none();
+                peer.config = config;
+                // Kept for a backup that is no more: nothing would carry them.
+                if was_backed && peer.config.backup.is_none() && is_stale {
+                    self.rib.down(path, OnDown::Withdraw);
+                }
+            }
             None => {
                 let peer = Peer {
                     config,

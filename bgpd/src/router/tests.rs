@@ -396,6 +396,31 @@ fn routes_of_a_session_with_a_backup_outlive_it() {
 }
 
 #[test]
+fn routes_kept_for_a_backup_go_with_it() {
+    let world = World::new();
+    world.grow(100);
+    let plain = peer("a", "198.51.100.1", 64512);
+    world.configure(
+        A,
+        Peer {
+            backup: Some("internet".into()),
+            ..plain.clone()
+        },
+    );
+    let _a = world.establish(A, 10);
+    world.update(A, announcing(&nets(3)));
+    assert_eq!(world.told(), Told::Routes(3));
+    world.send(Command::Down {
+        path: A,
+        reason: ended(),
+    });
+    assert_eq!(world.told(), Told::PathDown(A));
+    world.configure(A, plain);
+    assert_eq!(world.told(), Told::Routes(3), "withdrawn");
+    world.end();
+}
+
+#[test]
 fn a_peer_without_end_of_rib_is_waited_for() {
     let start = Instant::now();
     let mut progress = Progress::default();
