@@ -359,7 +359,10 @@ impl<K: Kernel> Router<K> {
             return;
         }
         for (path, peer) in &mut self.peers {
-            if std::mem::take(&mut peer.progress.is_loaded) {
+            // A session that has ended meanwhile has already told the fast path
+            // so; its `Down` is under way, and moving traffic back would lose it.
+            let has_ended = peer.outbox.as_ref().is_none_or(Outbox::is_closed);
+            if std::mem::take(&mut peer.progress.is_loaded) && !has_ended {
                 self.kernel.path_up(*path);
             }
         }
@@ -407,6 +410,11 @@ impl<K: Kernel> Router<K> {
 }
 
 impl Outbox {
+    /// The session takes nothing any more.
+    fn is_closed(&self) -> bool {
+        self.channel.is_closed()
+    }
+
     /// Sends as much as there is room for.
     fn flush(&mut self) {
         while let Some(next) = self.queue.pop_front() {

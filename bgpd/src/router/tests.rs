@@ -421,6 +421,27 @@ fn routes_kept_for_a_backup_go_with_it() {
 }
 
 #[test]
+fn a_path_is_not_up_for_a_session_that_has_ended_meanwhile() {
+    let mut world = World::new();
+    let a = world.establish(A, 10);
+    world.update(A, announcing(&nets(3)));
+    world.update(A, end_of_rib());
+    assert_eq!(
+        world.events.blocking_recv(),
+        Some(Event::InitialRoutes { path: A })
+    );
+    drop(a);
+    world.grow(10);
+    assert_eq!(world.told(), Told::Routes(3));
+    world.send(Command::Down {
+        path: A,
+        reason: ended(),
+    });
+    assert_eq!(world.told(), Told::PathDown(A));
+    world.end();
+}
+
+#[test]
 fn a_peer_without_end_of_rib_is_waited_for() {
     let start = Instant::now();
     let mut progress = Progress::default();
