@@ -168,6 +168,7 @@ impl Daemon {
         if let Some(fastpath) = &self.parts.fastpath {
             fastpath.path_down(id, "removed from the configuration".to_owned());
             fastpath.set_link(id, None);
+            fastpath.set_backup(id, None);
         }
     }
 

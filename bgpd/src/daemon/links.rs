@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use nix::sys::socket::SockaddrStorage;
 
 use super::Daemon;
-use crate::fastpath::PathLink;
+use crate::fastpath::{self, PathLink};
 use crate::interface::{self, Made};
 use crate::probe::Target;
 use crate::session::Command;
@@ -29,11 +29,27 @@ pub(super) enum VifState {
 #[derive(Default)]
 pub(super) struct Links {
     of: HashMap<PathId, PathLink>,
+    /// The backups of paths without a link.
+    backup_of: HashMap<PathId, Backup>,
 }
+
+/// The other path and its gateway.
+type Backup = (PathId, IpAddr);
 
 impl Links {
     pub(super) fn forget(&mut self, path: PathId) {
         self.of.remove(&path);
+        self.backup_of.remove(&path);
+    }
+
+    /// The link of a path whose interface is gone: it still says which one is
+    /// missing, and that the path can't be up.
+    fn lost(&self, path: PathId, backup: Option<Backup>) -> Option<PathLink> {
+        let known = self.of.get(&path).filter(|link| !exists(link.ifindex))?;
+        Some(PathLink {
+            backup,
+            ..known.clone()
+        })
     }
 }
 
@@ -93,41 +109,67 @@ impl Daemon {
             return;
         };
         let config = self.config.clone();
-        let mut wanted: Vec<(Arc<str>, Option<PathLink>, Ends)> = Vec::new();
+        for path in &config.paths {
+            // A session may name it as its backup.
+            self.ids.assign(&path.name);
+        }
         for peer in config.all_peers() {
-            wanted.push((
-                peer.name.clone(),
-                self.link_of_peer(&config, peer).await,
-                Ends::Session,
-            ));
+            let id = self.ids.assign(&peer.name);
+            let backup = self.backup_of(&config, peer);
+            let link = self.link_of_peer(peer, backup).await;
+            match link.or_else(|| self.links.lost(id, backup)) {
+                Some(link) => drop(self.set_link(&fastpath, id, link)),
+                None => self.unset_link(&fastpath, id, backup),
+            }
         }
         for path in &config.paths {
-            wanted.push((path.name.clone(), link_of_path(path).await, Ends::Static));
-        }
-        for (name, link, ends) in wanted {
-            let id = self.ids.assign(&name);
-            if self.links.of.get(&id) == link.as_ref() {
-                continue;
-            }
-            fastpath.set_link(id, link.clone());
-            match (link, ends) {
-                (Some(link), Ends::Static) => {
-                    self.links.of.insert(id, link);
-                    fastpath.path_up(id);
+            let id = self.ids.assign(&path.name);
+            let link = link_of_path(path).await;
+            match link.or_else(|| self.links.lost(id, None)) {
+                // Taken to be well.
+                Some(link) => {
+                    if self.set_link(&fastpath, id, link) == Change::Changed {
+                        fastpath.path_up(id);
+                    }
                 }
-                (Some(link), Ends::Session) => {
-                    self.links.of.insert(id, link);
-                }
-                (None, _) => {
-                    self.links.of.remove(&id);
+                // Without a link there is no carrier that it could miss.
+                None => {
+                    fastpath.path_down(id, format!("there is no interface {:?}", path.interface));
+                    self.unset_link(&fastpath, id, None);
                 }
             }
         }
     }
 
-    async fn link_of_peer(&self, config: &Config, peer: &Peer) -> Option<PathLink> {
-        let backup =
-            backup_of(config, peer).and_then(|(name, gateway)| Some((self.ids.of(name)?, gateway)));
+    fn set_link(&mut self, fastpath: &fastpath::Handle, id: PathId, link: PathLink) -> Change {
+        self.links.backup_of.remove(&id);
+        if self.links.of.get(&id) == Some(&link) {
+            return Change::None;
+        }
+        fastpath.set_link(id, Some(link.clone()));
+        self.links.of.insert(id, link);
+        Change::Changed
+    }
+
+    fn unset_link(&mut self, fastpath: &fastpath::Handle, id: PathId, backup: Option<Backup>) {
+        if self.links.of.remove(&id).is_some() {
+            fastpath.set_link(id, None);
+        } else if self.links.backup_of.get(&id) == backup.as_ref() {
+            return;
+        }
+        fastpath.set_backup(id, backup);
+        match backup {
+            Some(backup) => drop(self.links.backup_of.insert(id, backup)),
+            None => drop(self.links.backup_of.remove(&id)),
+        }
+    }
+
+    fn backup_of(&self, config: &Config, peer: &Peer) -> Option<Backup> {
+        let (name, gateway) = backup_of(config, peer)?;
+        Some((self.ids.of(name)?, gateway))
+    }
+
+    async fn link_of_peer(&self, peer: &Peer, backup: Option<Backup>) -> Option<PathLink> {
         if let Some(vif) = &peer.vif {
             let VifState::Made(made) = self.vifs.get(vif)? else {
                 return None;
@@ -236,13 +278,11 @@ impl Daemon {
 /// How often the far end of a VIF's session is sent an echo.
 const FAR_END_PROBE: Duration = Duration::from_secs(1);
 
-/// What a path's far end is.
-#[derive(Clone, Copy)]
-enum Ends {
-    /// The session says when it is well.
-    Session,
-    /// Taken to be well.
-    Static,
+/// Whether a path has another link than before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    None,
+    Changed,
 }
 
 async fn link_of_path(path: &StaticPath) -> Option<PathLink> {
@@ -295,12 +335,29 @@ fn is_there(vif: &Vif, made: &Made) -> bool {
 }
 
 fn exists(ifindex: u32) -> bool {
-    nix::net::if_::if_indextoname(ifindex).is_ok()
+    name_of(ifindex).is_some()
 }
 
 fn interface_name(ifindex: u32) -> String {
-    let name = nix::net::if_::if_indextoname(ifindex)
-        .ok()
-        .and_then(|name| name.into_string().ok());
-    name.unwrap_or_else(|| format!("interface {ifindex}"))
+    name_of(ifindex).unwrap_or_else(|| format!("interface {ifindex}"))
+}
+
+/// `None`: there is no such interface, for which nix has an empty name and no
+/// error.
+pub(super) fn name_of(ifindex: u32) -> Option<String> {
+    let name = nix::net::if_::if_indextoname(ifindex).ok()?;
+    name.into_string().ok().filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_that_is_not_there_has_no_name() {
+        assert_eq!(name_of(1).as_deref(), Some("lo"));
+        assert_eq!(name_of(u32::MAX), None);
+        assert!(!exists(u32::MAX));
+        assert_eq!(interface_name(7_000_000), "interface 7000000");
+    }
 }

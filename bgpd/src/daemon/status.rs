@@ -12,7 +12,7 @@ use bgp_core::config::{Config, Vif};
 use bgp_core::{Family, PathId};
 use tokio::sync::{mpsc, oneshot};
 
-use super::links::VifState;
+use super::links::{VifState, name_of};
 use super::sessions::{Session, Slot};
 use super::{Daemon, HELD_BACK};
 use crate::{control, fastpath, fib, probe, router};
@@ -343,11 +343,4 @@ fn has_carrier(interface: &str) -> bool {
     let carrier =
         std::fs::read_to_string(Path::new("/sys/class/net").join(interface).join("carrier"));
     carrier.is_ok_and(|text| text.trim() == "1")
-}
-
-fn name_of(ifindex: u32) -> Option<String> {
-    nix::net::if_::if_indextoname(ifindex)
-        .ok()?
-        .into_string()
-        .ok()
 }

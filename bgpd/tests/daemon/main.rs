@@ -119,6 +119,15 @@ impl Three {
             .replace("WEST", &key("west.key"))
     }
 
+    /// A third link of the edge's, to nobody.
+    fn spare(&self) {
+        let world = &self.world;
+        world.ip("edge", "link add spare type veth peer name spare-far");
+        world.ip("edge", "addr add 10.9.3.1/30 dev spare");
+        world.ip("edge", "link set spare up");
+        world.ip("edge", "link set spare-far up");
+    }
+
     fn wait_for_routes(&self, namespace: &str, wanted: &[&str], unwanted: &[&str]) {
         let right = |routes: &str| {
             wanted.iter().all(|route| routes.contains(route))
@@ -522,4 +531,34 @@ fn a_cut_link_moves_its_routes_to_the_backup_and_a_mended_one_takes_them_back() 
         .last_swap
         .unwrap();
     assert_eq!(swap.groups, 1);
+}
+
+#[test]
+fn a_path_whose_interface_is_gone_is_down_until_it_is_back() {
+    let with_path = format!(
+        "{EDGE}\n[[path]]\nname = \"internet\"\ninterface = \"spare\"\ngateway = \"10.9.3.2\"\n"
+    );
+    let three = Three::started(EDGE);
+    three.spare();
+    three.edge.write(&three.config(&with_path));
+    three.edge.reload().unwrap();
+    let is_up = |wanted: bool| {
+        let found = || {
+            let paths = three.edge.status().paths;
+            let path = paths.into_iter().find(|path| path.name == "internet")?;
+            (path.up == wanted).then_some(path)
+        };
+        wait(found, || {
+            format!("{:#?}\n{}", three.edge.status(), three.edge.log())
+        })
+    };
+    is_up(true);
+    three.world.ip("edge", "link del spare");
+    is_up(false);
+    // Longer than the daemon takes to look for missing links.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let reason = is_up(false).reason.unwrap_or_default();
+    assert!(reason.contains("no carrier"), "{reason}");
+    three.spare();
+    is_up(true);
 }
