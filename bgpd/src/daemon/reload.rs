@@ -134,19 +134,19 @@ pub(super) fn path<'c>(config: &'c Config, name: &str) -> Option<&'c StaticPath>
     config.paths.iter().find(|path| &*path.name == name)
 }
 
-/// Names of sessions and paths in `old` that `new` doesn't have.
+/// Names of sessions and paths in `old` that `new` doesn't have. A name that
+/// goes from one kind to the other is gone, and comes anew.
 pub(super) fn gone(old: &Config, new: &Config) -> Vec<Arc<str>> {
-    let names = |config: &Config| -> Vec<Arc<str>> {
-        let peers = config.all_peers().map(|peer| peer.name.clone());
-        peers
-            .chain(config.paths.iter().map(|path| path.name.clone()))
-            .collect()
-    };
-    let kept = names(new);
-    names(old)
-        .into_iter()
-        .filter(|name| !kept.contains(name))
-        .collect()
+    let sessions = old
+        .all_peers()
+        .map(|before| &before.name)
+        .filter(|name| peer(new, name).is_none());
+    let paths = old
+        .paths
+        .iter()
+        .map(|before| &before.name)
+        .filter(|name| path(new, name).is_none());
+    sessions.chain(paths).cloned().collect()
 }
 
 #[cfg(test)]
@@ -242,5 +242,15 @@ mod tests {
         let new = parse(&BASE[..BASE.find("[[path]]").unwrap()]);
         assert_eq!(gone(&parse(BASE), &new), vec![Arc::from("internet")]);
         assert!(gone(&new, &parse(BASE)).is_empty());
+    }
+
+    #[test]
+    fn a_session_whose_name_a_path_takes_is_gone() {
+        let peer = "[[peer]]\nname = \"internet\"\naddress = \"203.0.113.1\"\nasn = 64513\n";
+        let path = BASE.find("[[path]]").unwrap();
+        let old = parse(&format!("{}{peer}", &BASE[..path]));
+        let new = parse(BASE);
+        assert_eq!(gone(&old, &new), vec![Arc::from("internet")]);
+        assert_eq!(gone(&new, &old), vec![Arc::from("internet")]);
     }
 }
