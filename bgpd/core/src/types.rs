@@ -21,7 +21,11 @@ impl Asn {
 
     /// The number in two octets, or `AS_TRANS` if it doesn't fit.
     pub const fn two_octets(self) -> u16 {
-        if self.0 > u16::MAX as u32 { Self::TRANS.0 as u16 } else { self.0 as u16 }
+        if self.0 > u16::MAX as u32 {
+            Self::TRANS.0 as u16
+        } else {
+            self.0 as u16
+        }
     }
 }
 
@@ -51,7 +55,11 @@ pub struct VlanId(u16);
 impl VlanId {
     /// `None` outside 1–4094: 0 marks priority-tagged frames, 4095 is reserved.
     pub const fn new(id: u16) -> Option<Self> {
-        if matches!(id, 1..=4094) { Some(Self(id)) } else { None }
+        if matches!(id, 1..=4094) {
+            Some(Self(id))
+        } else {
+            None
+        }
     }
 
     pub const fn id(self) -> u16 {
