@@ -1,8 +1,8 @@
 //! Links: name, flags and whether packets can leave (`struct ifinfomsg`).
 
 use libc::{
-    IFF_LOWER_UP, IFF_UP, IFLA_IFNAME, IFLA_OPERSTATE, NLM_F_DUMP, RTM_DELLINK, RTM_GETLINK,
-    RTM_NEWLINK,
+    AF_UNSPEC, IFF_LOWER_UP, IFF_UP, IFLA_IFNAME, IFLA_OPERSTATE, NLM_F_DUMP, RTM_DELLINK,
+    RTM_GETLINK, RTM_NEWLINK,
 };
 
 use super::message::{Attributes, Batch, Message, u32_at};
@@ -26,6 +26,11 @@ pub fn dump(batch: &mut Batch) {
 impl Link {
     pub fn read(message: &Message<'_>) -> Option<Self> {
         if !matches!(message.kind, RTM_NEWLINK | RTM_DELLINK) {
+            return None;
+        }
+        // A bridge tells of its ports in the same words: a port that leaves it is
+        // RTM_DELLINK of AF_BRIDGE, and the link is still there.
+        if i32::from(*message.payload.first()?) != AF_UNSPEC {
             return None;
         }
         let ifindex = u32_at(message.payload, 4)?;
@@ -59,3 +64,27 @@ const IFINFOMSG: usize = 16;
 /// RFC 2863's ifOperStatus.
 const IF_OPER_UNKNOWN: u8 = 0;
 const IF_OPER_DORMANT: u8 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_leaves_its_bridge_is_no_link_that_is_gone() {
+        let mut payload = [0; IFINFOMSG];
+        payload[4] = 7;
+        let read = |payload: &[u8]| {
+            Link::read(&Message {
+                kind: RTM_DELLINK,
+                flags: 0,
+                sequence: 0,
+                port: 0,
+                payload,
+            })
+        };
+        let gone = read(&payload).expect("a link");
+        assert!(gone.deleted && gone.ifindex == 7);
+        payload[0] = libc::AF_BRIDGE as u8;
+        assert_eq!(read(&payload), None);
+    }
+}
