@@ -96,7 +96,8 @@ pub enum Event {
     /// The peer's routes are in: its End-of-RIB has come, or has been waited
     /// for long enough.
     InitialRoutes { path: PathId },
-    /// `advertise_limit` keeps this many prefixes from the peer; 0: no longer.
+    /// `advertise_limit` keeps this many prefixes from the peer by now; 0: no
+    /// longer.
     HeldBack {
         path: PathId,
         family: Family,

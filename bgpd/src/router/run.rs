@@ -327,15 +327,9 @@ impl<K: Kernel> Router<K> {
                 .queue
                 .extend(self.rib.drain_outbound(*path, OUTBOUND));
             outbox.flush();
-            for family in Family::ALL {
-                let prefixes = self.rib.held_back(*path, family);
-                if std::mem::replace(&mut peer.held_back[family as usize], prefixes) != prefixes {
-                    let _ = self.events.send(Event::HeldBack {
-                        path: *path,
-                        family,
-                        prefixes,
-                    });
-                }
+            // In the middle of a table the number says nothing yet.
+            if !self.rib.has_outbound(*path) {
+                peer.tell_held_back(*path, &self.rib, &self.events);
             }
         }
     }
@@ -406,6 +400,24 @@ impl<K: Kernel> Router<K> {
     fn tell(&self, event: Event) {
         // The daemon is going down when nobody listens.
         let _ = self.events.send(event);
+    }
+}
+
+impl Peer {
+    /// Tells the daemon when `advertise_limit` begins or ends to hold prefixes
+    /// back; in between the number changes with every batch of a busy table.
+    fn tell_held_back(&mut self, path: PathId, rib: &Rib, events: &mpsc::UnboundedSender<Event>) {
+        for (family, told) in Family::ALL.into_iter().zip(&mut self.held_back) {
+            let prefixes = rib.held_back(path, family);
+            let before = std::mem::replace(told, prefixes);
+            if (before == 0) != (prefixes == 0) {
+                let _ = events.send(Event::HeldBack {
+                    path,
+                    family,
+                    prefixes,
+                });
+            }
+        }
     }
 }
 

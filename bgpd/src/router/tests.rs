@@ -366,6 +366,38 @@ fn limits_are_told_to_the_daemon() {
 }
 
 #[test]
+fn prefixes_that_are_held_back_are_told_of_once_and_when_there_are_none_any_more() {
+    let mut world = World::new();
+    let limited = Peer {
+        advertise_limit: Some(1),
+        ..peer("b", "203.0.113.1", 64513)
+    };
+    world.configure(B, limited.clone());
+    let (_a, _b) = (world.establish(A, 10), world.establish(B, 100));
+    for count in 1..20 {
+        world.update(A, announcing(&nets(count)));
+        let (answer, counts) = oneshot::channel();
+        world.send(Command::Counts { answer });
+        counts.blocking_recv().unwrap();
+    }
+    world.configure(
+        B,
+        Peer {
+            advertise_limit: None,
+            ..limited
+        },
+    );
+    let mut told = Vec::new();
+    while told.last() != Some(&0) {
+        if let Some(Event::HeldBack { prefixes, .. }) = world.events.blocking_recv() {
+            told.push(prefixes);
+        }
+    }
+    assert_eq!(told.len(), 2, "{told:?}");
+    world.end();
+}
+
+#[test]
 fn routes_of_a_session_with_a_backup_outlive_it() {
     let world = World::new();
     world.grow(100);
