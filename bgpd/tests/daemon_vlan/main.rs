@@ -178,6 +178,27 @@ fn a_vif_waits_for_its_parent_flies_moves_and_is_cleaned_away() {
 }
 
 #[test]
+fn a_vif_whose_parent_vanishes_is_carried_by_its_backup() {
+    if !has_vlans("a_vif_whose_parent_vanishes_is_carried_by_its_backup") {
+        return;
+    }
+    let mut world = World::new();
+    let (_, edge) = edge(&mut world);
+    let _aws = trunk(&world);
+    edge.wait_until_up("prod");
+    wait_for_path(&edge, "prod", 1);
+    world.ip("edge", "link del aws");
+    wait_for_path(&edge, "internet", 1);
+    // The daemon looks for the interface, and unused nexthops go.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    wait_for_path(&edge, "internet", 1);
+    let routes = world.routes("edge");
+    assert!(routes.contains("10.100.0.0/16"), "{routes}\n{}", edge.log());
+    let way = world.ip("edge", "route get 10.100.0.1");
+    assert!(way.contains("via 10.8.0.2"), "{way}");
+}
+
+#[test]
 fn a_vlan_that_belongs_to_something_else_is_refused_until_it_is_free() {
     if !has_vlans("a_vlan_that_belongs_to_something_else_is_refused_until_it_is_free") {
         return;
