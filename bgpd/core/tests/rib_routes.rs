@@ -10,7 +10,7 @@ use bgp_core::api::{RoutePath, Routes, RoutesQuery};
 use bgp_core::config::Peer;
 use bgp_core::policy::{Changes, Policy, PrefixMatch, Rule, Verdict};
 use bgp_core::rib::{FibRoute, Hop, OnDown, PrefixLimitExceeded, Rib, Scan};
-use bgp_core::wire::Community;
+use bgp_core::wire::{Community, ExtendedCommunity, PathAttributes};
 use bgp_core::{Family, PathId};
 use ipnet::IpNet;
 use rib_world::{
@@ -83,6 +83,34 @@ fn a_route_goes_from_one_peer_to_the_kernel_and_to_the_other_peers() {
     kernel.drain(&mut rib);
     to_c.drain(&mut rib, C);
     assert!(kernel.routes.is_empty() && to_c.routes.is_empty());
+}
+
+#[test]
+fn extended_communities_that_are_not_transitive_stay_within_the_as() {
+    let (mut rib, peers) = three();
+    let inside = Peer {
+        remote_asn: rib_world::OUR_ASN,
+        ..peer("inside", "192.0.3.9", 0)
+    };
+    bring_up(&mut rib, PathId(4), &inside);
+    let route_target = ExtendedCommunity([0x00, 0x02, 0xfc, 0, 0, 0, 0, 1]);
+    let link_bandwidth = ExtendedCommunity([0x40, 0x04, 0xfc, 0, 0, 0, 0, 1]);
+    let sent = PathAttributes {
+        extended_communities: vec![route_target, link_bandwidth],
+        ..attributes(peers[0].remote, &[64512])
+    };
+    rib.update(A, &announcing(sent, &[net("10.1.0.0/16")]))
+        .unwrap();
+    let (mut to_c, mut to_inside) = (Receiver::default(), Receiver::default());
+    to_c.drain(&mut rib, C);
+    to_inside.drain(&mut rib, PathId(4));
+    let heard = |receiver: &Receiver| {
+        receiver.routes[&net("10.1.0.0/16")]
+            .extended_communities
+            .clone()
+    };
+    assert_eq!(heard(&to_c), [route_target]);
+    assert_eq!(heard(&to_inside), [route_target, link_bandwidth]);
 }
 
 #[test]

@@ -309,6 +309,10 @@ fn announced_attributes(
         attributes.med = None;
         attributes.originator_id = None;
         attributes.cluster_list.clear();
+        // RFC 4360 §6.
+        attributes
+            .extended_communities
+            .retain(|community| community.is_transitive());
         attributes.as_path.prepend(peer.config.local_asn, 1);
     }
     let changes = match peer.export.verdict(rule) {

@@ -11,6 +11,14 @@ pub struct Community(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExtendedCommunity(pub [u8; 8]);
 
+impl ExtendedCommunity {
+    /// Whether it may cross from one AS into another (RFC 4360 §2).
+    pub const fn is_transitive(self) -> bool {
+        let [kind, ..] = self.0;
+        kind & 0x40 == 0
+    }
+}
+
 /// RFC 8092, written `global:local1:local2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LargeCommunity {
