@@ -9,6 +9,7 @@ use std::time::Duration;
 use bgp_core::config::{Config, Peer, StaticPath, Ttl, Vif};
 use bgp_core::{Family, PathId};
 use ipnet::IpNet;
+use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
 use super::Daemon;
@@ -60,7 +61,7 @@ impl Daemon {
         let config = self.config.clone();
         for vif in &config.vifs {
             let ready = match self.vifs.get(&vif.name) {
-                Some(VifState::Made(made)) => is_there(vif, made),
+                Some(VifState::Made(made)) => is_there(vif, made) && !lacks_address(vif),
                 Some(VifState::Failed(_)) | None => false,
             };
             if !ready {
@@ -322,11 +323,28 @@ fn on_subnet(peer: &Peer) -> Option<u32> {
 }
 
 fn subnet((address, netmask): (SockaddrStorage, SockaddrStorage)) -> Option<IpNet> {
-    let ip = |address: &SockaddrStorage| -> Option<IpAddr> {
-        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-    };
     IpNet::with_netmask(ip(&address)?, ip(&netmask)?).ok()
+}
+
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+}
+
+/// Whether an address of the VIF's is missing from its interface. The kernel
+/// removes IPv6 addresses from an interface that is set down, and leaves it to
+/// others to add them when it is up again. One that is down is the operator's.
+fn lacks_address(vif: &Vif) -> bool {
+    let Ok(all) = nix::ifaddrs::getifaddrs() else {
+        return false;
+    };
+    let (mut is_up, mut present) = (false, Vec::new());
+    for entry in all.filter(|entry| entry.interface_name == vif.interface) {
+        is_up |= entry.flags.contains(InterfaceFlags::IFF_UP);
+        present.extend(entry.address.as_ref().and_then(ip));
+    }
+    let mut wanted = vif.sessions.iter().filter_map(|session| session.local);
+    is_up && wanted.any(|wanted| !present.contains(&wanted.addr()))
 }
 
 fn is_there(vif: &Vif, made: &Made) -> bool {

@@ -178,6 +178,29 @@ fn a_vif_waits_for_its_parent_flies_moves_and_is_cleaned_away() {
 }
 
 #[test]
+fn an_interface_that_was_set_down_has_its_ipv6_address_again_when_it_is_up() {
+    if !has_vlans("an_interface_that_was_set_down_has_its_ipv6_address_again_when_it_is_up") {
+        return;
+    }
+    let mut world = World::new();
+    let (_, edge) = edge(&mut world);
+    let _aws = trunk(&world);
+    edge.wait_until_up("prod-v6");
+    let address = || world.ip("edge", "-6 addr show dev aws.101");
+    world.ip("edge", "link set aws.101 down");
+    assert!(!address().contains("2001:db8:10::2"), "{}", address());
+    edge.wait_for_peer("prod-v6", |peer| peer.state != "Established");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(
+        !world.ip("edge", "link show aws.101").contains("state UP"),
+        "it is down on purpose"
+    );
+    world.ip("edge", "link set aws.101 up");
+    edge.wait_until_up("prod-v6");
+    edge.wait_until_up("prod");
+}
+
+#[test]
 fn a_vif_whose_parent_vanishes_is_carried_by_its_backup() {
     if !has_vlans("a_vif_whose_parent_vanishes_is_carried_by_its_backup") {
         return;
