@@ -675,6 +675,27 @@ fn a_peer_that_connects_and_says_nothing_does_not_keep_us_from_dialing() {
 }
 
 #[test]
+fn a_peer_that_begins_anew_and_then_says_nothing_does_not_either() {
+    let mut peer = Peer::new(edge(), 1);
+    let mut now = origin();
+    peer.handle(Event::Start, now);
+    let Some(Action::Connect(dial)) = peer.poll_action() else {
+        panic!()
+    };
+    peer.handle(Event::ConnectFailed(dial, "refused".to_owned()), now);
+    let first = peer.new_connection();
+    peer.handle(Event::Accepted(first), now);
+    peer.handle(Event::Received(first, Message::Open(open())), now);
+    assert_eq!(peer.state(), State::OpenConfirm);
+    let silent = peer.new_connection();
+    peer.handle(Event::Accepted(silent), now);
+    drain(&mut peer);
+    now = peer.next_timeout().unwrap();
+    peer.handle_timeout(now);
+    assert!(matches!(drain(&mut peer)[..], [Action::Connect(_)]));
+}
+
+#[test]
 fn refresh_for_a_family_is_passed_on_and_its_markers_are_not() {
     let (mut peer, id, now) = open_sent(edge());
     peer.handle(Event::Received(id, Message::Open(open())), now);

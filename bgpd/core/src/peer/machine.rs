@@ -234,6 +234,10 @@ impl Peer {
                     self.find(|other| other.direction == Direction::Incoming && other.is_opening())
                 {
                     self.drop_for_collision(earlier);
+                    // The earlier one may have been what dialing waited for.
+                    if self.retry_at.is_none() {
+                        self.dial_later(now);
+                    }
                 }
                 self.connections
                     .push(Connection::new(id, Direction::Incoming));
@@ -441,7 +445,7 @@ impl Peer {
         self.end(id, Farewell::Notification(notification), reason, now);
     }
 
-    /// Ends a connection; while started and without another one, waits to dial.
+    /// Ends a connection, and waits to dial.
     fn end(&mut self, id: ConnectionId, farewell: Farewell, reason: DownReason, now: Instant) {
         let Some(connection) = self.remove(id) else {
             return;
@@ -468,6 +472,11 @@ impl Peer {
                 Action::AttemptFailed(reason)
             }
         });
+        self.dial_later(now);
+    }
+
+    /// Waits to dial, unless stopped or another connection promises enough.
+    fn dial_later(&mut self, now: Instant) {
         if self.mode == Mode::Started && !self.connections.iter().any(Connection::is_promising) {
             // RFC 4271 §8.2.2 goes to Idle and starts again by itself; here that
             // start is always the passive one (event 5): Active, so that the
