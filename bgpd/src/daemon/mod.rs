@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bgp_core::config::Config;
+use bgp_core::config::{Config, OnShutdown};
 use bgp_core::peer::StopReason;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -53,6 +53,9 @@ pub use status::Snapshot;
 const TICK: Duration = Duration::from_secs(2);
 /// How long sessions have to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(3);
+/// How long the removal of the kernel's routes may take: a million take some 3 s
+/// on an idle machine. Service managers wait for 90 s.
+const REMOVAL: Duration = Duration::from_secs(60);
 /// How long a peer that sent too many prefixes has to wait.
 const PREFIX_LIMIT_RETRY: Duration = Duration::from_secs(60);
 
@@ -197,9 +200,13 @@ impl Daemon {
         self.journal.info("bgpd", format!("stopping: {signal}"));
         if let Some(fib) = self.parts.fib.take() {
             let routes = self.config.daemon.kernel.on_shutdown;
+            let wait = match routes {
+                OnShutdown::Keep => GOODBYE,
+                OnShutdown::Remove => REMOVAL,
+            };
             let done = tokio::task::spawn_blocking(move || fib.shutdown(routes));
-            if tokio::time::timeout(GOODBYE, done).await.is_err() {
-                tracing::warn!("the kernel's routes are not all done after {GOODBYE:?}");
+            if tokio::time::timeout(wait, done).await.is_err() {
+                tracing::warn!("the kernel's routes are not all done after {wait:?}");
             }
         }
         let reason =
