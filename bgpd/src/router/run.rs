@@ -294,12 +294,15 @@ impl<K: Kernel> Router<K> {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let retry = self.is_blocked().then(|| Instant::now() + BLOCKED);
+        let is_blocked = self.is_blocked();
+        let retry = is_blocked.then(|| Instant::now() + BLOCKED);
+        // While the FIB is full nothing comes of that time, even once it has passed.
+        let converges_by = self.converges_by.filter(|_| !is_blocked);
         let peers = self
             .peers
             .values()
             .filter_map(|peer| peer.progress.next_timeout());
-        peers.chain(retry).chain(self.converges_by).min()
+        peers.chain(retry).chain(converges_by).min()
     }
 
     fn has_work(&self) -> bool {
