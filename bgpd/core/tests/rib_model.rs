@@ -577,11 +577,11 @@ impl Model {
         let length = |path: &Accepted| path.attributes.as_path.asns().count();
         let neighbor = |path: &Accepted| path.attributes.as_path.asns().next();
         let med = |path: &Accepted| path.attributes.med.unwrap_or(0);
+        keep(&mut left, |path| path.peer != LOCAL);
         keep(&mut left, |path| path.stale);
         keep(&mut left, |path| {
             -i64::from(path.attributes.local_pref.unwrap_or(100))
         });
-        keep(&mut left, |path| path.peer != LOCAL);
         keep(&mut left, length);
         keep(&mut left, |path| path.attributes.origin);
         let meds: Vec<(Option<Asn>, u32)> = left

@@ -234,6 +234,32 @@ fn a_changed_policy_applies_to_what_was_received_before() {
 }
 
 #[test]
+fn a_heard_copy_with_a_high_preference_leaves_our_own_announcement_alone() {
+    let (mut rib, mut peers) = three();
+    let own = net("10.20.0.0/16");
+    peers[2].advertise = vec![own];
+    let changes = Changes {
+        local_pref: Some(300),
+        ..Changes::default()
+    };
+    peers[0].import = Policy {
+        rules: vec![Rule {
+            verdict: Verdict::Accept(changes),
+            ..Rule::accept(Vec::new())
+        }],
+    };
+    rib.configure(C, Arc::new(peers[2].clone()));
+    rib.configure(A, Arc::new(peers[0].clone()));
+    announce(&mut rib, A, &peers[0], &[64512], &[own]);
+    let mut to_c = Receiver::default();
+    to_c.drain(&mut rib, C);
+    let said: Vec<_> = to_c.routes[&own].as_path.asns().collect();
+    assert_eq!(said, [peers[2].local_asn], "as ours, not A's");
+    let paths = paths(&rib, "10.20.0.0/16");
+    assert_eq!((&*paths[1].peer, paths[1].best), ("a", false));
+}
+
+#[test]
 fn stale_routes_serve_until_fresh_ones_come_and_are_swept_at_end_of_rib() {
     let (mut rib, peers) = three();
     let (kept, gone) = (net("10.1.0.0/16"), net("10.2.0.0/16"));

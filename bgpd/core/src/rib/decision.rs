@@ -12,13 +12,14 @@ use crate::wire::Origin;
 /// One clause. Who loses a step is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
+    /// RFC 4271 §9.1.2.1 leaves local routes outside. They win whatever a peer's
+    /// preference is: no peer takes our own announcement away.
+    LocallyOriginated,
     /// Ours, as RFC 4724 §4.2 keeps them: a stale path only serves while there
     /// is no other.
     Stale,
     /// RFC 4271 §9.1.1: degree of preference.
     LocalPref,
-    /// RFC 4271 §9.1.2.1 leaves local routes outside; they win here.
-    LocallyOriginated,
     /// §9.1.2.2 (a)
     AsPathLength,
     /// §9.1.2.2 (b)
@@ -37,9 +38,9 @@ pub enum Step {
 
 impl Step {
     pub const ORDER: [Self; 10] = [
+        Self::LocallyOriginated,
         Self::Stale,
         Self::LocalPref,
-        Self::LocallyOriginated,
         Self::AsPathLength,
         Self::Origin,
         Self::Med,
@@ -95,9 +96,9 @@ pub(super) fn decide(candidates: &[Candidate], mut lost: impl FnMut(usize, Step)
         }
         let lost = |at: usize| lost(at, step);
         match step {
+            Step::LocallyOriginated => keep_lowest(candidates, &mut left, |path| !path.local, lost),
             Step::Stale => keep_lowest(candidates, &mut left, |path| path.stale, lost),
             Step::LocalPref => keep_lowest(candidates, &mut left, |path| !path.local_pref, lost),
-            Step::LocallyOriginated => keep_lowest(candidates, &mut left, |path| !path.local, lost),
             Step::AsPathLength => keep_lowest(candidates, &mut left, |path| path.as_path_len, lost),
             Step::Origin => keep_lowest(candidates, &mut left, |path| path.origin as u8, lost),
             Step::Med => keep_lowest_med(candidates, &mut left, lost),
@@ -197,7 +198,7 @@ mod tests {
             (path.stale, path.local_pref) = (true, 200)
         });
         check(Step::LocalPref, |path| {
-            (path.local_pref, path.local) = (99, true)
+            (path.local_pref, path.as_path_len) = (99, 1)
         });
         check(Step::AsPathLength, |path| {
             (path.as_path_len, path.router_id) = (3, 1)
@@ -220,15 +221,19 @@ mod tests {
     }
 
     #[test]
-    fn a_local_route_wins_over_a_shorter_as_path() {
+    fn a_local_route_wins_over_a_higher_local_pref() {
         let local = Candidate {
             local: true,
-            as_path_len: 3,
             ..candidate(2)
+        };
+        let heard = Candidate {
+            local_pref: 300,
+            as_path_len: 1,
+            ..candidate(1)
         };
         let mut losses = Vec::new();
         assert_eq!(
-            decide(&[candidate(1), local], |at, step| losses.push((at, step))),
+            decide(&[heard, local], |at, step| losses.push((at, step))),
             Some(1)
         );
         assert_eq!(losses, [(0, Step::LocallyOriginated)]);

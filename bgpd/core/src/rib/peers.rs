@@ -240,9 +240,9 @@ impl Context {
     /// The decision's steps before MED in one number; the lowest wins.
     pub(super) fn rank(&self, path: Path) -> u64 {
         let preference = self.attributes.preference(path.attributes);
-        u64::from(path.is_stale()) << 51
-            | u64::from(!preference.local_pref) << 19
-            | u64::from(path.peer != PeerIndex::LOCAL) << 18
+        u64::from(path.peer != PeerIndex::LOCAL) << 51
+            | u64::from(path.is_stale()) << 50
+            | u64::from(!preference.local_pref) << 18
             | u64::from(preference.as_path_len) << 2
             | preference.origin as u64
     }
