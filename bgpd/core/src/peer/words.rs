@@ -30,7 +30,7 @@ impl StopReason {
 fn hint(notification: &Notification) -> &'static str {
     match (notification.code, notification.subcode) {
         (error::OPEN, open_error::BAD_PEER_AS) => {
-            "; compare peer_asn and local_asn with the other end's"
+            "; compare `asn` (of a [[peer]]) or `peer_asn` (of a [[vif]]), and our own ASN, with the other end's"
         }
         (error::OPEN, open_error::BAD_BGP_IDENTIFIER) => "; both ends may have the same router_id",
         (error::OPEN, open_error::UNACCEPTABLE_HOLD_TIME) => {
@@ -110,3 +110,25 @@ impl fmt::Display for State {
 
 /// RFC 9687 §3.
 pub(super) const SEND_HOLD_TIMER_EXPIRED: u8 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_asn_is_told_with_the_keys_that_set_it() {
+        let notification = Notification {
+            code: error::OPEN,
+            subcode: open_error::BAD_PEER_AS,
+            data: 64999_u32.to_be_bytes().to_vec(),
+        };
+        let words = DownReason::NotificationSent(notification).to_string();
+        for wanted in [
+            "64999",
+            "`asn` (of a [[peer]])",
+            "`peer_asn` (of a [[vif]])",
+        ] {
+            assert!(words.contains(wanted), "{words}");
+        }
+    }
+}
