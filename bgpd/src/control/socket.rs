@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use axum::Router;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::task::JoinHandle;
 
 /// Bound, not served yet: the first thing a daemon does, so that a second one
@@ -71,20 +71,17 @@ impl Server {
     }
 }
 
-/// Binds next to the path and moves it there once its mode is right: at no time
-/// can others connect, and the process's umask stays.
+/// Listens once the mode is right: until then the kernel refuses everybody, so
+/// at no time can others connect, and the process's umask stays.
 fn bind_restricted(path: &Path) -> io::Result<UnixListener> {
-    let mut early = path.as_os_str().to_owned();
-    early.push(".new");
-    let early = PathBuf::from(early);
-    match fs::remove_file(&early) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&early)?;
-    fs::set_permissions(&early, fs::Permissions::from_mode(0o660))?;
-    fs::rename(&early, path)?;
-    Ok(listener)
+    bound(path)?.listen(BACKLOG)
+}
+
+fn bound(path: &Path) -> io::Result<UnixSocket> {
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    Ok(socket)
 }
 
 /// Only ever removes a socket.
@@ -98,5 +95,28 @@ fn remove_stale(path: &Path) -> anyhow::Result<()> {
         ),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).with_context(|| format!("can't look at {}", path.display())),
+    }
+}
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 128;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_can_connect_before_the_mode_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        let socket = bound(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        let refused = UnixStream::connect(&path).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let _listener = socket.listen(BACKLOG).unwrap();
+        assert!(is_answered(&path).await);
     }
 }
