@@ -17,7 +17,7 @@ use std::sync::mpsc as std_mpsc;
 
 use bgp_core::api::KernelStatus;
 use bgp_core::config::OnShutdown;
-use bgp_core::rib::FibChange;
+use bgp_core::rib::{FibChange, FibRoute};
 use bgp_core::{PathId, config};
 use tokio::sync::mpsc;
 
@@ -60,7 +60,7 @@ enum Command {
     /// What was handed back can be handed over again.
     Ready,
     Audit(std_mpsc::SyncSender<Differences>),
-    Converged,
+    Converged(Vec<FibRoute>),
     Carried(std_mpsc::SyncSender<Vec<(GroupId, u64)>>),
     Notice(fastpath::Notice),
     Shutdown(OnShutdown, std_mpsc::SyncSender<()>),
@@ -106,9 +106,10 @@ impl Handle {
     }
 
     /// Every peer has sent its initial routes (or was given up): routes of an
-    /// earlier run that nobody announced again go, then their groups.
-    pub fn converged(&self) {
-        self.commands.send(Command::Converged);
+    /// earlier run that nobody announced again go, then their groups. Those
+    /// that were as `keep` says stay, until this is called again.
+    pub fn converged(&self, keep: Vec<FibRoute>) {
+        self.commands.send(Command::Converged(keep));
     }
 
     /// Counters, without waiting.
@@ -132,8 +133,11 @@ impl Handle {
     pub fn carried(&self) -> HashMap<PathId, u64> {
         let (sender, receiver) = std_mpsc::sync_channel(1);
         self.commands.send(Command::Carried(sender));
-        let routes: HashMap<GroupId, u64> =
-            receiver.recv().unwrap_or_default().into_iter().collect();
+        let mut routes: HashMap<GroupId, u64> = HashMap::new();
+        // Twice for a group that routes of an earlier run point at too.
+        for (group, count) in receiver.recv().unwrap_or_default() {
+            *routes.entry(group).or_default() += count;
+        }
         let sum = |groups: &[GroupId]| groups.iter().filter_map(|group| routes.get(group)).sum();
         self.fastpath
             .paths()

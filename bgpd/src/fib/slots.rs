@@ -126,14 +126,24 @@ impl Slots {
         slots.filter(|(_, slot)| !slot.installed).collect()
     }
 
-    /// The slots of this run's groups.
+    pub(super) fn has_leftovers(&self) -> bool {
+        !self.by_leftover.is_empty()
+    }
+
+    /// Whether routes of an earlier run point at the group.
+    pub(super) fn is_leftover(&self, group: GroupId) -> bool {
+        self.by_leftover.contains_key(&group)
+    }
+
+    /// The slots of this run's groups, an earlier run's routes among them.
     pub(super) fn of_groups(&self, groups: &[GroupId]) -> Vec<SlotId> {
         let of = |id: &&SlotId| {
             self.get(**id)
                 .group
                 .is_some_and(|group| groups.contains(&group))
         };
-        self.by_route.values().filter(of).copied().collect()
+        let slots = self.by_route.values().chain(self.by_leftover.values());
+        slots.filter(of).copied().collect()
     }
 
     pub(super) fn routes_by_group(&self) -> Vec<(GroupId, u64)> {

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::time::{Duration, Instant};
 
 use bgp_core::config::OnShutdown;
-use bgp_core::rib::FibChange;
+use bgp_core::rib::{FibChange, FibRoute};
 use bgp_core::{Family, config};
 use ipnet::IpNet;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -41,7 +41,8 @@ pub(super) struct Worker {
     pub(super) blocked: HashSet<IpNet>,
     /// The router waits for [`router::Command::FibReady`].
     ready_owed: bool,
-    converged: bool,
+    /// The groups of routes of an earlier run that outlive the sweep.
+    kept: Vec<GroupId>,
     audit_at: Instant,
     /// Grows while audits that were called for early don't help.
     pub(super) audit_soon: Duration,
@@ -71,7 +72,7 @@ impl Worker {
             strays: Vec::new(),
             blocked: HashSet::new(),
             ready_owed: false,
-            converged: false,
+            kept: Vec::new(),
             audit_at: Instant::now() + AUDIT_EVERY,
             audit_soon: AUDIT_SOON,
             retry_at: None,
@@ -148,7 +149,7 @@ impl Worker {
             match command {
                 Command::Apply(_) => unreachable!("taken above"),
                 Command::Ready => self.ready_owed = true,
-                Command::Converged => self.sweep(),
+                Command::Converged(keep) => self.sweep(&keep),
                 Command::Carried(answer) => drop(answer.send(self.slots.routes_by_group())),
                 Command::Audit(answer) => drop(answer.send(self.audit())),
                 Command::Notice(notice) => self.obey(&notice),
@@ -309,19 +310,18 @@ impl Worker {
         Ok(())
     }
 
-    /// What nobody has announced again goes, then its groups and nexthops.
-    fn sweep(&mut self) {
-        if std::mem::replace(&mut self.converged, true) {
-            return;
-        }
-        let stale = self
-            .picture
-            .iter()
-            .filter(|(_, slot)| self.slots.get(*slot).route.is_none());
+    /// What nobody has announced again goes, but for what points at the groups
+    /// of `keep`; then its groups and nexthops.
+    fn sweep(&mut self, keep: &[FibRoute]) {
+        let kept = self.take_over(keep);
+        let stale = self.picture.iter().filter(|(_, slot)| {
+            let slot = self.slots.get(*slot);
+            slot.route.is_none() && slot.group.is_none_or(|group| !kept.contains(&group))
+        });
         let stale: Vec<(IpNet, SlotId)> = stale.collect();
         for (prefix, slot) in &stale {
             self.picture.remove(prefix);
-            let group = self.slots.get(*slot).group;
+            let group = self.slots.get(*slot).in_kernel();
             self.slots.get_mut(*slot).routes -= 1;
             if let Some(group) = group {
                 self.kernel.delete(prefix, group);
@@ -331,6 +331,9 @@ impl Worker {
             self.kernel.delete_at(&prefix, &place, group);
         }
         self.settle();
+        for group in std::mem::replace(&mut self.kept, kept) {
+            self.fastpath.release(group);
+        }
         self.shared.adopted.fetch_sub(stale.len() as u64, Relaxed);
         match self.fastpath.sweep() {
             Ok(0) if stale.is_empty() => {}
@@ -342,6 +345,27 @@ impl Worker {
             }
             Err(error) => tracing::warn!("nexthops of an earlier run were not removed: {error}"),
         }
+    }
+
+    /// The groups of these routes that the earlier run has left: by now the fast
+    /// path moves them with their paths, and does not sweep them.
+    fn take_over(&self, routes: &[FibRoute]) -> Vec<GroupId> {
+        let mut groups = Vec::new();
+        if !self.slots.has_leftovers() {
+            return groups;
+        }
+        for route in routes {
+            // Without a usable way out there is no group, and nothing to keep.
+            let Ok(group) = self.fastpath.group(*route) else {
+                continue;
+            };
+            if self.slots.is_leftover(group) {
+                groups.push(group);
+            } else {
+                self.fastpath.release(group);
+            }
+        }
+        groups
     }
 
     fn obey(&mut self, notice: &Notice) {

@@ -12,11 +12,12 @@ mod tests;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use std::{io, thread};
 
 use bgp_core::api::{self, RoutesQuery};
 use bgp_core::peer::{DownReason, Negotiated};
-use bgp_core::rib::FibChange;
+use bgp_core::rib::{FibChange, FibRoute};
 use bgp_core::wire::Update;
 use bgp_core::{Asn, Family, PathId, RouterId, config};
 use ipnet::IpNet;
@@ -130,11 +131,12 @@ pub fn spawn(
     commands: mpsc::Receiver<Command>,
 ) -> io::Result<JoinHandle<()>> {
     let kernel = Threads { fib, fastpath };
-    spawn_with(settings, kernel, events, commands)
+    spawn_with(settings, schedule::START, kernel, events, commands)
 }
 
 fn spawn_with(
     settings: Settings,
+    start: Duration,
     kernel: impl Kernel,
     events: mpsc::UnboundedSender<Event>,
     commands: mpsc::Receiver<Command>,
@@ -145,7 +147,9 @@ fn spawn_with(
         .build()?;
     thread::Builder::new()
         .name("router".to_owned())
-        .spawn(move || runtime.block_on(run::Router::new(settings, kernel, events).run(commands)))
+        .spawn(move || {
+            runtime.block_on(run::Router::new(settings, start, kernel, events).run(commands))
+        })
 }
 
 /// Whom the router tells of routes and paths.
@@ -154,8 +158,9 @@ trait Kernel: Send + 'static {
     fn takes_routes(&self) -> bool;
     /// Takes a batch, or hands it back until [`Command::FibReady`].
     fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>>;
-    /// Every peer has spoken: what is left from before the start is stale.
-    fn converged(&self);
+    /// Whoever was waited for has spoken: what is left from before the start is
+    /// stale, but for routes that `keep` names.
+    fn converged(&self, keep: Vec<FibRoute>);
     /// The path's routes are in; traffic may follow them.
     fn path_up(&self, path: PathId);
     /// The session has ended: after the session itself has said so, in case
@@ -177,9 +182,9 @@ impl Kernel for Threads {
         self.fib.as_ref().map_or(Ok(()), |fib| fib.apply(changes))
     }
 
-    fn converged(&self) {
+    fn converged(&self, keep: Vec<FibRoute>) {
         if let Some(fib) = &self.fib {
-            fib.converged();
+            fib.converged(keep);
         }
     }
 

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use bgp_core::api::{Routes, RoutesQuery};
 use bgp_core::peer::{DownReason, Negotiated};
-use bgp_core::rib::{FibChange, FibUse, OnDown, Rib, Scan, Session};
+use bgp_core::rib::{FibChange, FibRoute, FibUse, Hop, OnDown, Rib, Scan, Session};
 use bgp_core::wire::Update;
 use bgp_core::{Family, PathId, config, rib};
 use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::schedule::{Fate, Progress, START};
+use super::schedule::{Fate, Progress};
 use super::{Command, Event, Kernel, Outbound, Settings};
 
 /// Prefixes that one peer is told of before it is another's turn.
@@ -37,6 +37,8 @@ pub(super) struct Router<K> {
     scans: VecDeque<(Scan, oneshot::Sender<Routes>)>,
     /// Until when peers are waited for before an earlier run's routes go.
     converges_by: Option<Instant>,
+    /// Which of them stay beyond that, until their peers have spoken.
+    kept: Vec<FibRoute>,
 }
 
 struct Peer {
@@ -62,7 +64,12 @@ struct FibQueue {
 }
 
 impl<K: Kernel> Router<K> {
-    pub(super) fn new(settings: Settings, kernel: K, events: mpsc::UnboundedSender<Event>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        start: Duration,
+        kernel: K,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Self {
         let fib = if kernel.takes_routes() {
             FibUse::Kernel
         } else {
@@ -80,7 +87,8 @@ impl<K: Kernel> Router<K> {
             peers: BTreeMap::new(),
             fib: FibQueue::default(),
             scans: VecDeque::new(),
-            converges_by: Some(Instant::now() + START),
+            converges_by: Some(Instant::now() + start),
+            kept: Vec::new(),
         }
     }
 
@@ -366,19 +374,46 @@ impl<K: Kernel> Router<K> {
         self.converge();
     }
 
-    /// Once after the start: what is in the kernel and was not asked for again
-    /// is stale.
+    /// After the start: what is in the kernel and was not asked for again is
+    /// stale. Once, and once more for each peer whose routes wait on its backup.
     fn converge(&mut self) {
         let Some(by) = self.converges_by else {
-            return;
+            return self.converge_late();
         };
         let all =
             !self.peers.is_empty() && self.peers.values().all(|peer| peer.progress.has_loaded);
         if all || by <= Instant::now() {
             info!(all_peers = all, "initial routes are in");
             self.converges_by = None;
-            self.kernel.converged();
+            self.kept = self.unheard().collect();
+            self.kernel.converged(self.kept.clone());
         }
+    }
+
+    fn converge_late(&mut self) {
+        if self.kept.is_empty() {
+            return;
+        }
+        let unheard: Vec<FibRoute> = self.unheard().collect();
+        let before = self.kept.len();
+        self.kept.retain(|route| unheard.contains(route));
+        if self.kept.len() < before {
+            self.kernel.converged(self.kept.clone());
+        }
+    }
+
+    /// What routes looked like in an earlier run of peers that have not sent
+    /// theirs and have a backup: had this run heard them, it would keep them.
+    fn unheard(&self) -> impl Iterator<Item = FibRoute> {
+        let unheard = |peer: &&Peer| peer.config.backup.is_some() && !peer.progress.has_loaded;
+        let peers = self.peers.iter().filter(move |(_, peer)| unheard(peer));
+        peers.map(|(path, peer)| FibRoute {
+            best: Hop {
+                path: *path,
+                gateway: peer.config.remote,
+            },
+            backup: None,
+        })
     }
 
     fn begin_scan(&mut self, query: RoutesQuery, answer: oneshot::Sender<Routes>) {

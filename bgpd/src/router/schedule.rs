@@ -11,7 +11,7 @@ pub(super) const INITIAL_ROUTES: Duration = Duration::from_secs(3);
 /// Stale routes outlive their session's return by this much at most.
 pub(super) const STALE: Duration = Duration::from_secs(30);
 /// Peers that aren't up by then don't delay the sweep of an earlier run's
-/// routes.
+/// routes, but of those that a configured backup carries.
 pub(super) const START: Duration = Duration::from_secs(60);
 
 /// Where a peer's session is between Established and its initial routes.

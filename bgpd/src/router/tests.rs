@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use bgp_core::config::{Peer, Ttl};
 use bgp_core::peer::StopReason;
 use bgp_core::policy::Policy;
+use bgp_core::rib::Hop;
 use bgp_core::wire::{Announcement, AsPath, Codec, NextHop, Origin, PathAttributes, Prefixes};
 use ipnet::Ipv4Net;
 
-use super::schedule::{Fate, INITIAL_ROUTES, Progress, STALE};
+use super::schedule::{Fate, INITIAL_ROUTES, Progress, STALE, START};
 use super::*;
 
 const A: PathId = PathId(1);
@@ -26,7 +27,7 @@ enum Told {
     Routes(usize),
     PathUp(PathId),
     PathDown(PathId),
-    Converged,
+    Converged(Vec<FibRoute>),
 }
 
 /// A kernel that takes only so many batches.
@@ -48,8 +49,8 @@ impl Kernel for Recorder {
         Ok(())
     }
 
-    fn converged(&self) {
-        let _ = self.told.send(Told::Converged);
+    fn converged(&self, keep: Vec<FibRoute>) {
+        let _ = self.told.send(Told::Converged(keep));
     }
 
     fn path_up(&self, path: PathId) {
@@ -72,6 +73,14 @@ struct World {
 impl World {
     /// A and B are configured.
     fn new() -> Self {
+        let world = Self::waiting(START);
+        world.configure(A, peer("a", "198.51.100.1", 64512));
+        world.configure(B, peer("b", "203.0.113.1", 64513));
+        world
+    }
+
+    /// Nobody is configured, nor waited for much longer than `start`.
+    fn waiting(start: Duration) -> Self {
         let (commands, inbox) = channel();
         let (events_in, events) = mpsc::unbounded_channel();
         let (told_in, told) = std_mpsc::channel();
@@ -84,17 +93,14 @@ impl World {
             told: told_in,
             room: room_out,
         };
-        let thread = spawn_with(settings, kernel, events_in, inbox).unwrap();
-        let world = Self {
+        let thread = spawn_with(settings, start, kernel, events_in, inbox).unwrap();
+        Self {
             commands,
             events,
             told,
             room,
             thread,
-        };
-        world.configure(A, peer("a", "198.51.100.1", 64512));
-        world.configure(B, peer("b", "203.0.113.1", 64513));
-        world
+        }
     }
 
     fn send(&self, command: Command) {
@@ -270,8 +276,42 @@ fn what_an_earlier_run_left_goes_when_every_peer_has_spoken() {
     world.update(B, end_of_rib());
     assert_eq!(
         (world.told(), world.told()),
-        (Told::PathUp(B), Told::Converged)
+        (Told::PathUp(B), Told::Converged(Vec::new()))
     );
+    world.end();
+}
+
+#[test]
+fn what_an_earlier_run_left_on_a_backup_stays_until_its_peer_has_spoken() {
+    let world = World::waiting(Duration::from_secs(1));
+    let backed = |name, remote| Peer {
+        backup: Some("spare".into()),
+        ..peer(name, remote, 64512)
+    };
+    world.configure(A, backed("a", "198.51.100.1"));
+    world.configure(B, backed("b", "203.0.113.1"));
+    world.configure(PathId(3), peer("c", "192.0.2.9", 64514));
+    world.grow(10);
+    let route = |path, gateway: &str| FibRoute {
+        best: Hop {
+            path,
+            gateway: gateway.parse().unwrap(),
+        },
+        backup: None,
+    };
+    let (a, b) = (route(A, "198.51.100.1"), route(B, "203.0.113.1"));
+    let converged = |world: &World| loop {
+        match world.told() {
+            Told::Converged(keep) => return keep,
+            _ => continue,
+        }
+    };
+    assert_eq!(converged(&world), [a, b]);
+    let _a = world.establish(A, 10);
+    world.update(A, end_of_rib());
+    assert_eq!(converged(&world), [b]);
+    world.send(Command::Remove { path: B });
+    assert_eq!(converged(&world), []);
     world.end();
 }
 

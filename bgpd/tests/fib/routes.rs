@@ -1,6 +1,10 @@
 //! Routes: installed, replaced, adopted, audited, removed.
 
+use std::time::Duration;
+
 use bgp_core::config::{Kernel, OnShutdown};
+use bgp_core::rib::FibRoute;
+use bgpd::fastpath::PathLink;
 use bgpd::fib::{self, Differences};
 use bgpd::router;
 
@@ -141,7 +145,7 @@ fn a_restart_adopts_routes_without_a_message_and_sweeps_what_is_stale() {
         assert_eq!(routes("-4")[0], before[0], "the same group has the same id");
         second.fastpath.path_up(LEFT);
         second.fastpath.path_up(RIGHT);
-        second.fib.converged();
+        second.fib.converged(Vec::new());
         second.fib.carried();
 
         assert_eq!(
@@ -172,6 +176,65 @@ fn a_restart_adopts_routes_without_a_message_and_sweeps_what_is_stale() {
 }
 
 #[test]
+fn routes_that_an_earlier_run_left_on_a_backup_stay_as_long_as_asked_and_move_with_their_path() {
+    in_namespace(|| {
+        two_links();
+        let left = || PathLink {
+            backup: Some((RIGHT, [10, 0, 2, 2].into())),
+            ..link("left")
+        };
+        let (backed, own) = (route(hop(LEFT), None), route(hop(RIGHT), None));
+        let mut first = Daemon::start_with_paths_up();
+        first.fastpath.set_link(LEFT, Some(left()));
+        first.apply(many(10, backed));
+        first.apply(vec![change("30.0.0.0/24", own)]);
+        ip("link set left-far down");
+        first.swapped(LEFT, false);
+        first.fib.shutdown(OnShutdown::Keep);
+        drop(first);
+
+        let mut second = Daemon::start();
+        second.fastpath.set_link(LEFT, Some(left()));
+        second.fastpath.path_up(RIGHT);
+        let keep: Vec<FibRoute> = backed.into_iter().collect();
+        second.fib.converged(keep.clone());
+        second.fib.carried();
+        assert_eq!(count_routes(), 10, "what has no backup is swept");
+        assert_eq!(leaves_by("20.0.0.1"), "right");
+        // Longer than unused groups and nexthops stay.
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!(
+            (leaves_by("20.0.0.1").as_str(), groups().len()),
+            ("right", 1)
+        );
+        assert_eq!(second.fib.audit().total(), 0);
+
+        ip("link set left-far up");
+        eventually("the link is back", || {
+            ip("link show dev left").contains("LOWER_UP")
+        });
+        // One of them is announced again, another path's routes are awaited.
+        second.apply(vec![change("20.0.0.0/24", backed)]);
+        second.fib.converged(keep);
+        second.fastpath.path_up(LEFT);
+        second.swapped(LEFT, true);
+        assert_eq!(
+            (leaves_by("20.0.0.1"), leaves_by("20.0.1.1")),
+            ("left".into(), "left".into())
+        );
+        assert_eq!(second.fib.carried()[&LEFT], 10);
+        second.fib.converged(Vec::new());
+        second.fib.carried();
+        assert_eq!(
+            (count_routes(), leaves_by("20.0.0.1").as_str()),
+            (1, "left")
+        );
+        second.apply(vec![change("20.0.0.0/24", None)]);
+        eventually("the group is given back each time", || groups().is_empty());
+    });
+}
+
+#[test]
 fn routes_of_an_earlier_run_with_another_metric_are_swept_too() {
     in_namespace(|| {
         two_links();
@@ -190,7 +253,7 @@ fn routes_of_an_earlier_run_with_another_metric_are_swept_too() {
             change("2001:db8::/48", route(hop6(LEFT), None)),
         ]);
         assert_eq!(count_routes(), 2);
-        second.fib.converged();
+        second.fib.converged(Vec::new());
         second.fib.carried();
         assert_eq!((routes("-4").len(), routes("-6").len()), (1, 1));
         assert!(!ip("route show proto bgp").contains("metric 20"));
@@ -213,7 +276,7 @@ fn a_route_of_another_program_is_neither_replaced_nor_deleted_nor_adopted() {
         ip("route add 20.0.2.0/24 nhid 77 metric 20 proto bgp");
         let daemon = Daemon::start_with_paths_up();
         daemon.apply(many(4, route(hop(LEFT), None)));
-        daemon.fib.converged();
+        daemon.fib.converged(Vec::new());
         daemon.fib.carried();
         assert_eq!(
             ["20.0.0.1", "20.0.1.1", "20.0.2.1", "20.0.3.1"].map(leaves_by),
@@ -336,7 +399,7 @@ fn shutdown_removes_everything_when_asked_and_so_does_clean() {
         daemon.apply(many(2000, pair));
         daemon.fib.shutdown(OnShutdown::Keep);
         drop(daemon);
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
         let there = fib::left_behind(&kernel()).unwrap();
         assert_eq!((there.routes, there.nexthops), (2000, 3));
         assert_eq!(fib::clean(&kernel()).unwrap(), there);
@@ -353,12 +416,12 @@ impl Monitor {
             .args(["monitor", "route"])
             .stdout(std::process::Stdio::piped())
             .spawn();
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(200));
         Self(child.unwrap())
     }
 
     fn end(mut self) -> Vec<String> {
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(200));
         self.0.kill().unwrap();
         let output = self.0.wait_with_output().unwrap();
         String::from_utf8(output.stdout)
