@@ -365,6 +365,12 @@ impl Parts {
             inbox,
         )
         .context("can't start the router's thread")?;
+        // The router waits for peers, which a reload may bring: nobody else's
+        // routes are worth waiting for.
+        let has_sessions = !(config.peers.is_empty() && config.vifs.is_empty());
+        if let Some(fib) = fib.as_ref().filter(|_| !has_sessions) {
+            fib.converged(Vec::new());
+        }
         Ok(Self {
             router,
             fastpath,

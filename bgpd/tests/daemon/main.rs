@@ -347,6 +347,17 @@ fn after_a_kill_routes_stay_are_adopted_and_stale_ones_go() {
 }
 
 #[test]
+fn without_sessions_nobody_waits_to_remove_what_an_earlier_run_left() {
+    let mut three = Three::up();
+    three.wait_for_routes("edge", &["10.1.0.0/16", "10.3.0.0/16"], &[]);
+    three.edge.signal(Signal::SIGKILL);
+    three.edge.ended();
+    three.edge.write(&EDGE[..EDGE.find("[[peer]]").unwrap()]);
+    three.edge.start();
+    three.wait_for_routes("edge", &[], &["10.1.0.0/16", "10.3.0.0/16"]);
+}
+
+#[test]
 fn a_wrong_key_keeps_that_session_alone_down_and_is_named() {
     let three = Three::started(&EDGE.replacen("EAST", "WEST", 1));
     three.edge.wait_until_up("west");
