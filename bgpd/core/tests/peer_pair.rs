@@ -355,7 +355,7 @@ fn a_wrong_as_number_is_refused_and_tried_again_later() {
     assert!(world.sent(0, 2, 2));
     assert!(!world.states().contains(&State::Established));
     let words = world.down_reasons(0)[0].to_string();
-    assert!(words.contains("compare peer_asn"), "{words}");
+    assert!(words.contains("compare `asn` (of a [[peer]])"), "{words}");
     assert!(world.speakers[0].peer.next_timeout().is_some());
 }
 

@@ -214,8 +214,8 @@ fn a_wrong_as_number_is_named_at_both_ends() {
     stays_down(
         [near, far],
         [
-            &["Bad Peer AS (2/2)", "compare peer_asn"],
-            &["Bad Peer AS (2/2)", "compare peer_asn"],
+            &["Bad Peer AS (2/2)", "compare `asn` (of a [[peer]])"],
+            &["Bad Peer AS (2/2)", "compare `asn` (of a [[peer]])"],
         ],
     );
 }

@@ -82,8 +82,8 @@ const FAULTS: [Fault; 4] = [
         our_key: Some("the-key-that-we-have"),
         their_key: Some("the-key-that-we-have"),
         their_asn: SICK_ASN + 1,
-        they_connect: &["Bad Peer AS", "AS 65004", "compare peer_asn"],
-        we_connect: &["Bad Peer AS", "AS 65004", "compare peer_asn"],
+        they_connect: &["Bad Peer AS", "AS 65004", "compare `asn` (of a [[peer]])"],
+        we_connect: &["Bad Peer AS", "AS 65004", "compare `asn` (of a [[peer]])"],
     },
 ];
 
