@@ -430,7 +430,7 @@ fn prefixes_that_are_held_back_are_told_of_once_and_when_there_are_none_any_more
     }
     // The router decides about all of them before the limit goes.
     while world.held_back(B) != 18 {
-        std::thread::yield_now();
+        thread::yield_now();
     }
     world.configure(
         B,
