@@ -8,6 +8,7 @@ mod cloud;
 mod edge;
 mod flight;
 mod kept;
+mod measured;
 mod narrator;
 
 use std::fs;
