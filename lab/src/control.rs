@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bgp_core::api::{ApiError, Reloaded, Route, Routes, Status};
+use bgp_core::api::{ApiError, PeerStatus, Reloaded, Route, Routes, Status};
 use serde::de::DeserializeOwned;
 
 /// Where one bgpd listens.
@@ -36,6 +36,27 @@ impl Control {
 
     pub fn status(&self) -> Result<Status, Error> {
         self.json("GET", "/v1/status")
+    }
+
+    pub fn peer(&self, name: &str) -> Result<PeerStatus, String> {
+        let status = self.status().map_err(|error| error.to_string())?;
+        let mut peers = status.peers.into_iter();
+        peers
+            .find(|peer| peer.name == name)
+            .ok_or(format!("bgpd has no peer {name}"))
+    }
+
+    /// `Ok` when the session is up, else what it is instead.
+    pub fn established(&self, name: &str) -> Result<PeerStatus, String> {
+        let peer = self.peer(name)?;
+        if peer.state == "Established" {
+            return Ok(peer);
+        }
+        Err(format!(
+            "{} ({})",
+            peer.state,
+            peer.last_error.as_deref().unwrap_or("no error yet")
+        ))
     }
 
     /// `query` as `peer=prod&family=ipv4`.

@@ -69,25 +69,11 @@ impl Ours {
     }
 
     pub(crate) fn peer(&self, name: &str) -> Result<PeerStatus, String> {
-        let status = self.control.status().map_err(|error| error.to_string())?;
-        status
-            .peers
-            .into_iter()
-            .find(|peer| peer.name == name)
-            .ok_or(format!("bgpd has no peer {name}"))
+        self.control.peer(name)
     }
 
-    /// `Ok` when the session is up, else what it is instead.
     pub(crate) fn established(&self, name: &str) -> Result<PeerStatus, String> {
-        let peer = self.peer(name)?;
-        if peer.state == "Established" {
-            return Ok(peer);
-        }
-        Err(format!(
-            "{} ({})",
-            peer.state,
-            peer.last_error.as_deref().unwrap_or("no error yet")
-        ))
+        self.control.established(name)
     }
 
     fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {

@@ -121,12 +121,7 @@ impl Edge {
     }
 
     pub(super) fn peer(&self, name: &str) -> Result<PeerStatus, String> {
-        let status = self.status()?;
-        status
-            .peers
-            .into_iter()
-            .find(|peer| peer.name == name)
-            .ok_or(format!("bgpd has no peer {name}"))
+        self.control.peer(name)
     }
 
     pub(super) fn path(&self, name: &str) -> Result<PathStatus, String> {
@@ -138,17 +133,8 @@ impl Edge {
             .ok_or(format!("bgpd has no path {name}"))
     }
 
-    /// `Ok` when the session is up, else what it is instead.
     pub(super) fn established(&self, name: &str) -> Result<PeerStatus, String> {
-        let peer = self.peer(name)?;
-        if peer.state == "Established" {
-            return Ok(peer);
-        }
-        Err(format!(
-            "{} ({})",
-            peer.state,
-            peer.last_error.as_deref().unwrap_or("no error yet")
-        ))
+        self.control.established(name)
     }
 }
 
