@@ -10,7 +10,7 @@ use bgp_core::config::{Peer, Ttl};
 use bgp_core::peer::StopReason;
 use bgp_core::policy::Policy;
 use bgp_core::rib::Hop;
-use bgp_core::wire::{Announcement, AsPath, Codec, NextHop, Origin, PathAttributes, Prefixes};
+use bgp_core::wire::{Announcement, AsPath, Codec, Origin, PathAttributes, Prefixes};
 use ipnet::Ipv4Net;
 
 use super::schedule::{Fate, INITIAL_ROUTES, Progress, STALE, START};
@@ -214,24 +214,11 @@ fn nets(count: u32) -> Vec<Ipv4Net> {
 fn announcing(nets: &[Ipv4Net]) -> Update {
     let mut update = Update::default();
     for (net, asn) in nets.iter().zip(1..) {
-        let attributes = Arc::new(PathAttributes {
-            origin: Origin::Igp,
-            as_path: AsPath::sequence([Asn(64512), Asn(asn)]),
-            next_hop: NextHop {
-                address: "198.51.100.1".parse().unwrap(),
-                link_local: None,
-            },
-            med: None,
-            local_pref: None,
-            atomic_aggregate: false,
-            aggregator: None,
-            communities: Vec::new(),
-            extended_communities: Vec::new(),
-            large_communities: Vec::new(),
-            originator_id: None,
-            cluster_list: Vec::new(),
-            unknown: Vec::new(),
-        });
+        let attributes = Arc::new(PathAttributes::new(
+            Origin::Igp,
+            AsPath::sequence([Asn(64512), Asn(asn)]),
+            "198.51.100.1".parse::<IpAddr>().unwrap(),
+        ));
         update.announced.push(Announcement {
             attributes,
             prefixes: Prefixes::V4(vec![*net]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgp_core::config::Ttl;
 use bgp_core::peer::{State, StopReason};
-use bgp_core::wire::{AsPath, NextHop, Origin, PathAttributes, Prefixes};
+use bgp_core::wire::{AsPath, Origin, PathAttributes, Prefixes};
 use bgp_core::{Asn, Family};
 use bgpd::router::Outbound;
 use bgpd::session::Command;
@@ -286,24 +286,11 @@ fn a_link_that_goes_and_comes_ends_the_session_at_once_and_restores_it_at_once()
 }
 
 pub(crate) fn attributes(next_hop: &str) -> Arc<PathAttributes> {
-    Arc::new(PathAttributes {
-        origin: Origin::Igp,
-        as_path: AsPath::sequence([Asn(65010)]),
-        next_hop: NextHop {
-            address: next_hop.parse().unwrap(),
-            link_local: None,
-        },
-        med: None,
-        local_pref: None,
-        atomic_aggregate: false,
-        aggregator: None,
-        communities: Vec::new(),
-        extended_communities: Vec::new(),
-        large_communities: Vec::new(),
-        originator_id: None,
-        cluster_list: Vec::new(),
-        unknown: Vec::new(),
-    })
+    Arc::new(PathAttributes::new(
+        Origin::Igp,
+        AsPath::sequence([Asn(65010)]),
+        next_hop.parse::<std::net::IpAddr>().unwrap(),
+    ))
 }
 
 /// 100 /32s in one announcement.

@@ -36,7 +36,7 @@ use self::import::Judgement;
 use self::peers::{Context, Peer, Peers};
 use self::table::{Net, Path, PeerIndex};
 use crate::api::PrefixCounts;
-use crate::wire::{AsPath, NextHop, Origin, PathAttributes, Prefixes, Update};
+use crate::wire::{AsPath, Origin, PathAttributes, Prefixes, Update};
 use crate::{Asn, Family, PathId, RouterId, config};
 
 pub use decision::Step;
@@ -488,22 +488,5 @@ fn local_attributes(family: Family) -> PathAttributes {
         Family::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Family::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
-    PathAttributes {
-        origin: Origin::Igp,
-        as_path: AsPath::default(),
-        next_hop: NextHop {
-            address,
-            link_local: None,
-        },
-        med: None,
-        local_pref: None,
-        atomic_aggregate: false,
-        aggregator: None,
-        communities: Vec::new(),
-        extended_communities: Vec::new(),
-        large_communities: Vec::new(),
-        originator_id: None,
-        cluster_list: Vec::new(),
-        unknown: Vec::new(),
-    }
+    PathAttributes::new(Origin::Igp, AsPath::default(), address)
 }

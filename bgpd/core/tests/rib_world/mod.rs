@@ -11,7 +11,7 @@ use std::time::Duration;
 use bgp_core::config::{Peer, Ttl};
 use bgp_core::policy::Policy;
 use bgp_core::rib::{FibChange, FibRoute, FibUse, Outbound, Rib, Session, Settings};
-use bgp_core::wire::{Announcement, AsPath, NextHop, Origin, PathAttributes, Prefixes, Update};
+use bgp_core::wire::{Announcement, AsPath, Origin, PathAttributes, Prefixes, Update};
 use bgp_core::{Asn, Family, PathId, RouterId};
 use ipnet::IpNet;
 use smallvec::smallvec;
@@ -75,24 +75,11 @@ pub(crate) fn session(peer: &Peer, router_id: u32) -> Session {
 }
 
 pub(crate) fn attributes(next_hop: IpAddr, as_path: &[u32]) -> PathAttributes {
-    PathAttributes {
-        origin: Origin::Igp,
-        as_path: AsPath::sequence(as_path.iter().copied().map(Asn)),
-        next_hop: NextHop {
-            address: next_hop,
-            link_local: None,
-        },
-        med: None,
-        local_pref: None,
-        atomic_aggregate: false,
-        aggregator: None,
-        communities: Vec::new(),
-        extended_communities: Vec::new(),
-        large_communities: Vec::new(),
-        originator_id: None,
-        cluster_list: Vec::new(),
-        unknown: Vec::new(),
-    }
+    PathAttributes::new(
+        Origin::Igp,
+        AsPath::sequence(as_path.iter().copied().map(Asn)),
+        next_hop,
+    )
 }
 
 pub(crate) fn net(text: &str) -> IpNet {
