@@ -644,6 +644,7 @@ fn a_peer_that_restarted_gracefully_replaces_its_old_connection_silently() {
     let mut open = open();
     open.capabilities.graceful_restart = Some(GracefulRestart {
         restarting: true,
+        notification: false,
         restart_time: 120,
         families: vec![(Family::Ipv4, true)],
     });

@@ -25,6 +25,7 @@ impl PeerSettings {
                 extended_messages: true,
                 graceful_restart: self.graceful_restart.map(|time| GracefulRestart {
                     restarting: false,
+                    notification: false,
                     restart_time: seconds(time).min(GRACEFUL_RESTART_TIME_MAX),
                     // The kernel keeps our routes while the daemon is away.
                     families: self.families.iter().map(|family| (*family, true)).collect(),

@@ -62,6 +62,21 @@ impl Notification {
         }
     }
 
+    /// The same, so that the peer keeps no route (RFC 8538 §3).
+    pub fn into_hard_reset(self) -> Self {
+        let mut data = vec![self.code, self.subcode];
+        data.extend_from_slice(&self.data);
+        Self {
+            data,
+            ..Self::cease(cease::HARD_RESET)
+        }
+    }
+
+    /// Whether it ends a session that RFC 8538 would let survive otherwise.
+    pub fn is_hard_reset(&self) -> bool {
+        (self.code, self.subcode) == (error::CEASE, cease::HARD_RESET)
+    }
+
     /// The text of an Administrative Shutdown or Reset (RFC 9003), with
     /// whatever could steer a terminal replaced. `None` without one, or with one
     /// whose length is wrong.
@@ -109,7 +124,7 @@ impl Notification {
 
     /// What a Hard Reset wraps (RFC 8538 §3).
     fn wrapped(&self) -> Option<Self> {
-        if (self.code, self.subcode) != (error::CEASE, cease::HARD_RESET) {
+        if !self.is_hard_reset() {
             return None;
         }
         // One level: a hard reset within a hard reset is nobody's, and data from

@@ -17,8 +17,10 @@ use crate::{Asn, Family, RouterId};
 const VERSION: u8 = 4;
 /// Version, AS, hold time, identifier, length of the parameters.
 const FIXED: usize = 10;
-/// The flag and the time of a graceful restart capability (RFC 4724 §3).
+/// The flags and the time of a graceful restart capability (RFC 4724 §3,
+/// RFC 8538 §2).
 const RESTARTING: u16 = 0x8000;
+const NOTIFICATION: u16 = 0x4000;
 const RESTART_TIME: u16 = 0x0fff;
 const FORWARDING_KEPT: u8 = 0x80;
 
@@ -58,6 +60,9 @@ pub struct Capabilities {
 pub struct GracefulRestart {
     /// The sender has restarted and waits for End-of-RIB.
     pub restarting: bool,
+    /// The sender restarts gracefully after a NOTIFICATION too, but for a hard
+    /// reset (RFC 8538).
+    pub notification: bool,
     /// Seconds, 12 bits.
     pub restart_time: u16,
     /// Families, with whether forwarding state was kept.
@@ -236,6 +241,7 @@ fn graceful_restart(value: &[u8]) -> Parsed<'_, GracefulRestart> {
     };
     let restart = GracefulRestart {
         restarting: flags & RESTARTING != 0,
+        notification: flags & NOTIFICATION != 0,
         restart_time: flags & RESTART_TIME,
         families: listed.into_iter().filter_map(kept).collect(),
     };
@@ -279,7 +285,13 @@ fn put_capabilities(open: &Open, out: &mut BytesMut) -> Result<(), EncodeError> 
 }
 
 fn put_graceful_restart(restart: &GracefulRestart, out: &mut BytesMut) {
-    let flags = if restart.restarting { RESTARTING } else { 0 };
+    let restarting = if restart.restarting { RESTARTING } else { 0 };
+    let notification = if restart.notification {
+        NOTIFICATION
+    } else {
+        0
+    };
+    let flags = restarting | notification;
     // Both families at most once: never more than an octet counts.
     let families = restart.families.iter().take(Family::ALL.len());
     out.put_u8(capability::GRACEFUL_RESTART);

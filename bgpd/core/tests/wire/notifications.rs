@@ -89,10 +89,7 @@ fn codes_are_named() {
             "Cease/Maximum Number of Prefixes Reached (6/1): 100 ipv4 prefixes",
         ),
         (
-            Notification {
-                data: vec![6, 4],
-                ..Notification::cease(cease::HARD_RESET)
-            },
+            Notification::cease(cease::ADMINISTRATIVE_RESET).into_hard_reset(),
             "Cease/Hard Reset (6/9): Cease/Administrative Reset (6/4)",
         ),
         (

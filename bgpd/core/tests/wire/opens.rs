@@ -21,6 +21,7 @@ fn open() -> Open {
             extended_messages: true,
             graceful_restart: Some(GracefulRestart {
                 restarting: true,
+                notification: true,
                 restart_time: 120,
                 families: vec![(Family::Ipv4, true), (Family::Ipv6, false)],
             }),

@@ -271,9 +271,10 @@ fn v6() -> impl Strategy<Value = Ipv6Net> {
 
 fn opens() -> impl Strategy<Value = Open> {
     let families = || prop::sample::subsequence(Family::ALL.to_vec(), 0..=2);
-    let restart = (any::<bool>(), 0..4096_u16, families(), any::<bool>()).prop_map(
-        |(restarting, restart_time, families, kept)| GracefulRestart {
+    let restart = (any::<[bool; 3]>(), 0..4096_u16, families()).prop_map(
+        |([restarting, notification, kept], restart_time, families)| GracefulRestart {
             restarting,
+            notification,
             restart_time,
             families: families.into_iter().map(|family| (family, kept)).collect(),
         },
