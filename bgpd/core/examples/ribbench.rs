@@ -125,6 +125,7 @@ fn peer_config(peer: u32) -> Peer {
         auth_key_file: None,
         passive: true,
         hold_time: Duration::from_secs(90),
+        send_hold_time: None,
         connect_retry: Duration::from_secs(5),
         ttl: Ttl::Direct,
         families: vec![Family::Ipv4],

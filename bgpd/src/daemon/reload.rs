@@ -56,6 +56,7 @@ pub(super) fn step(old: &Peer, new: &Peer, key: KeyChange, link: LinkChange) -> 
         ("local ASN", old.local_asn != new.local_asn),
         ("passive", old.passive != new.passive),
         ("hold_time", old.hold_time != new.hold_time),
+        ("send_hold_time", old.send_hold_time != new.send_hold_time),
         ("connect_retry", old.connect_retry != new.connect_retry),
         ("ttl", old.ttl != new.ttl),
         ("families", old.families != new.families),

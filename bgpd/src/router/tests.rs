@@ -190,6 +190,7 @@ fn peer(name: &str, remote: &str, remote_asn: u32) -> Peer {
         auth_key_file: None,
         passive: false,
         hold_time: Duration::from_secs(90),
+        send_hold_time: None,
         connect_retry: Duration::from_secs(5),
         ttl: Ttl::Direct,
         families: vec![Family::Ipv4],

@@ -165,11 +165,11 @@ impl Driver {
 
     fn deadline(&self) -> tokio::time::Instant {
         let look_at = self.watch.as_ref().map(|(_, look_at)| *look_at);
-        let hold_time = self.hold_time();
+        let send_hold_time = self.send_hold_time();
         let send_hold = self
             .links
             .iter()
-            .filter_map(|link| link.send_hold_at(hold_time));
+            .filter_map(|link| link.send_hold_at(send_hold_time));
         let next = send_hold
             .chain(look_at)
             .chain(self.peer.next_timeout())
@@ -177,12 +177,15 @@ impl Driver {
         next.unwrap_or_else(|| Instant::now() + FAR).into()
     }
 
-    fn hold_time(&self) -> Duration {
-        self.established
+    /// RFC 9687 §4.
+    fn send_hold_time(&self) -> Duration {
+        let peer = &self.settings.peer;
+        let hold_time = self
+            .established
             .as_ref()
-            .map_or(self.settings.peer.hold_time, |running| {
-                running.negotiated.hold_time
-            })
+            .map_or(peer.hold_time, |running| running.negotiated.hold_time);
+        peer.send_hold_time
+            .unwrap_or_else(|| SEND_HOLD_TIME_LEAST.max(hold_time.saturating_mul(2)))
     }
 
     fn start(&mut self) {
@@ -332,13 +335,16 @@ impl Driver {
 
     fn timeout(&mut self) {
         let now = Instant::now();
-        let hold_time = self.hold_time();
+        let send_hold_time = self.send_hold_time();
         for link in &self.links {
             // Unread bytes are a sign of life: we are behind, not the peer.
             if link.has_unread() {
                 self.peer.handle(Event::Alive(link.id), now);
             }
-            if link.send_hold_at(hold_time).is_some_and(|at| at <= now) {
+            if link
+                .send_hold_at(send_hold_time)
+                .is_some_and(|at| at <= now)
+            {
                 self.peer.handle(Event::SendHoldExpired(link.id), now);
             }
         }
@@ -596,6 +602,8 @@ async fn next_outbound(running: Option<&mut Running>) -> Outbound {
     }
 }
 
+/// RFC 9687 §4: the default's lower bound.
+const SEND_HOLD_TIME_LEAST: Duration = Duration::from_secs(480);
 /// Enough for 4 SYNs that double their wait, or 7 that begin with a second each.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);

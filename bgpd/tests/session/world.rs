@@ -120,6 +120,7 @@ impl Setup {
             auth_key_file: None,
             passive: false,
             hold_time: Duration::from_secs(9),
+            send_hold_time: None,
             connect_retry: Duration::from_secs(1),
             ttl: Ttl::Direct,
             families: vec![Family::of(remote)],

@@ -179,6 +179,9 @@ pub struct Peer {
     pub passive: bool,
     /// Proposed; 0 or at least 3 s.
     pub hold_time: Duration,
+    /// How long the peer may take nothing from us (RFC 9687); `None`: 8 minutes or
+    /// twice the hold time, whichever is longer.
+    pub send_hold_time: Option<Duration>,
     pub connect_retry: Duration,
     pub ttl: Ttl,
     pub families: Vec<Family>,

@@ -26,6 +26,7 @@ const KEYS: Keys = Keys {
         "auth_key_file",
         "passive",
         "hold_time",
+        "send_hold_time",
         "connect_retry",
         "multihop",
         "ttl_security",
@@ -57,6 +58,8 @@ const KEYS: Keys = Keys {
 
 pub(super) const HOLD_TIME: Duration = Duration::from_secs(90);
 const CONNECT_RETRY: Duration = Duration::from_secs(5);
+const SEND_HOLD_TIME: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(65_535);
 /// RFC 4724 §3: 12 bits.
 const RESTART_TIME: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(4095);
@@ -81,6 +84,7 @@ pub(super) struct Common {
     pub(super) auth_key_file: Option<PathBuf>,
     pub(super) passive: bool,
     pub(super) connect_retry: Duration,
+    pub(super) send_hold_time: Option<At<Duration>>,
     pub(super) prefix_limit: Option<u32>,
     pub(super) advertise: Vec<At<IpNet>>,
     pub(super) backup: Option<At<String>>,
@@ -100,6 +104,7 @@ impl Common {
                     Duration::from_millis(100)..=Duration::from_secs(3600),
                 )
                 .map_or(CONNECT_RETRY, |at| at.value),
+            send_hold_time: table.duration("send_hold_time", SEND_HOLD_TIME),
             prefix_limit: table
                 .integer("prefix_limit", 1..=u32::MAX)
                 .map(|at| at.value),
@@ -109,6 +114,22 @@ impl Common {
                 .duration("graceful_restart", RESTART_TIME)
                 .map(|at| at.value),
         }
+    }
+
+    /// RFC 9687 §4: a peer that still keeps its own end alive is given longer than
+    /// one that says nothing.
+    pub(super) fn send_hold_time(&self, table: &Table<'_>, hold_time: Duration) -> Option<Duration> {
+        let at = self.send_hold_time?;
+        if at.value <= hold_time {
+            table.mistake(
+                at.offset,
+                format_args!(
+                    "`send_hold_time` {:?} must be longer than `hold_time` {hold_time:?} (RFC 9687 §4)",
+                    at.value
+                ),
+            );
+        }
+        Some(at.value)
     }
 
     pub(super) fn networks(&self) -> Vec<IpNet> {
@@ -202,6 +223,7 @@ struct Ends {
 fn finish(table: &Table<'_>, name: Arc<str>, common: Common, ends: Ends) -> Option<Peer> {
     let port = table.integer("port", 1..=65535).map_or(179, |at| at.value);
     let hold_time = hold_time(table).map_or(HOLD_TIME, |at| at.value);
+    let send_hold_time = common.send_hold_time(table, hold_time);
     let advertise_limit = table
         .integer("advertise_limit", 1..=u32::MAX)
         .map(|at| at.value);
@@ -224,6 +246,7 @@ fn finish(table: &Table<'_>, name: Arc<str>, common: Common, ends: Ends) -> Opti
         auth_key_file: common.auth_key_file,
         passive: common.passive,
         hold_time,
+        send_hold_time,
         connect_retry: common.connect_retry,
         ttl: ends.ttl,
         families: families?,

@@ -30,6 +30,7 @@ pub(super) const KEYS: Keys = Keys {
         "advertise_limit",
         "backup",
         "hold_time",
+        "send_hold_time",
         "connect_retry",
         "passive",
         "graceful_restart",
@@ -190,6 +191,7 @@ struct Shared<'v> {
     preference: Option<Preference>,
     advertise_limit: Option<u32>,
     hold_time: std::time::Duration,
+    send_hold_time: Option<std::time::Duration>,
     peer_asn: Option<Asn>,
     local_asn: Option<Asn>,
 }
@@ -202,6 +204,7 @@ fn sessions(
     own_asn: Option<Asn>,
 ) -> Vec<RawPeer> {
     let common = Common::read(table);
+    let hold_time = hold_time(table);
     let shared = Shared {
         name,
         kind,
@@ -215,7 +218,8 @@ fn sessions(
         }),
         preference: preference(table, kind),
         advertise_limit: advertise_limit(table, kind, &common.advertise),
-        hold_time: hold_time(table),
+        hold_time,
+        send_hold_time: common.send_hold_time(table, hold_time),
         peer_asn: peer_asn(table, kind),
         local_asn: table
             .number("local_asn", value::asn)
@@ -267,6 +271,7 @@ fn session(table: &Table<'_>, shared: &Shared<'_>, family: Family, ends: &Table<
                 .or_else(|| shared.common.auth_key_file.clone()),
             passive: shared.common.passive,
             hold_time: shared.hold_time,
+            send_hold_time: shared.send_hold_time,
             connect_retry: shared.common.connect_retry,
             ttl: Ttl::Direct,
             families: vec![family],
