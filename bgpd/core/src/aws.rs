@@ -50,6 +50,11 @@ pub const SCOPE_REGION: Community = Community(7224 << 16 | 9100);
 pub const SCOPE_CONTINENT: Community = Community(7224 << 16 | 9200);
 pub const SCOPE_GLOBAL: Community = Community(7224 << 16 | 9300);
 
+/// What AWS tags its prefixes with on a public VIF: of the Region of the Direct
+/// Connect location, and of its continent; others have neither.
+pub const FROM_REGION: Community = Community(7224 << 16 | 8100);
+pub const FROM_CONTINENT: Community = Community(7224 << 16 | 8200);
+
 /// Prefixes inside `net` that have at least this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
