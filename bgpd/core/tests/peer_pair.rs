@@ -218,6 +218,7 @@ fn settings(asn: u32, remote: u32, id: [u8; 4]) -> PeerSettings {
         passive: false,
         refuse_zero_hold_time: true,
         graceful_restart: None,
+        restarting_until: None,
     }
 }
 
@@ -636,7 +637,7 @@ fn a_peer_that_restarted_gracefully_replaces_its_old_connection_silently() {
     };
     let mut world = established_with([graceful(edge()), graceful(aws())]);
     assert_eq!(
-        world.negotiated(0).remote_restart_time,
+        world.negotiated(0).restart.map(|restart| restart.time),
         Some(Duration::from_secs(120))
     );
     let again = world.speakers[0].peer.new_connection();

@@ -195,6 +195,7 @@ fn settings() -> PeerSettings {
         passive: false,
         refuse_zero_hold_time: true,
         graceful_restart: None,
+        restarting_until: None,
     }
 }
 

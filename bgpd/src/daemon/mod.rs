@@ -56,6 +56,9 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// How long the removal of the kernel's routes may take: a million take some 3 s
 /// on an idle machine. Service managers wait for 90 s.
 const REMOVAL: Duration = Duration::from_secs(60);
+/// RFC 4724 §4.1: a peer that isn't there by then doesn't delay the others'
+/// routes any longer.
+const SELECTION_DEFERRAL: Duration = Duration::from_secs(30);
 /// How long a peer that sent too many prefixes has to wait.
 const PREFIX_LIMIT_RETRY: Duration = Duration::from_secs(60);
 
@@ -110,6 +113,8 @@ struct Parts {
     fastpath: Option<fastpath::Handle>,
     fib: Option<fib::Handle>,
     probe: probe::Handle,
+    /// See [`restarting_until`].
+    restarting_until: Option<Instant>,
 }
 
 struct Daemon {
@@ -209,8 +214,11 @@ impl Daemon {
                 tracing::warn!("the kernel's routes are not all done after {wait:?}");
             }
         }
-        let reason =
-            StopReason::AdministrativeShutdown(self.config.daemon.shutdown_message.clone());
+        let words = self.config.daemon.shutdown_message.clone();
+        let reason = match self.config.daemon.kernel.on_shutdown {
+            OnShutdown::Keep => StopReason::Restart(words),
+            OnShutdown::Remove => StopReason::AdministrativeShutdown(words),
+        };
         let names: Vec<_> = self
             .sessions
             .keys()
@@ -353,9 +361,11 @@ impl Parts {
         } else {
             (None, None)
         };
+        let restarting_until = restarting_until(config, fib.as_ref());
         let settings = router::Settings {
             asn: config.daemon.asn,
             router_id: config.daemon.router_id,
+            selects_by: restarting_until,
         };
         router::spawn(
             settings,
@@ -376,6 +386,18 @@ impl Parts {
             fastpath,
             fib,
             probe: probe::spawn(),
+            restarting_until,
         })
     }
+}
+
+/// RFC 4724 §4.1: until when the selection of routes is put off for the peers'
+/// End-of-RIB. An earlier run's routes in the kernel say that it has not booted
+/// since and forwards what it did, for both families. The peers keep our routes
+/// for their restart time: they must have heard of them anew well before.
+fn restarting_until(config: &Config, fib: Option<&fib::Handle>) -> Option<Instant> {
+    let restart_times = config.all_peers().filter_map(|peer| peer.graceful_restart);
+    let shortest = restart_times.min()?;
+    let has_adopted = fib.is_some_and(fib::Handle::has_adopted);
+    has_adopted.then(|| Instant::now() + SELECTION_DEFERRAL.min(shortest / 2))
 }

@@ -199,6 +199,7 @@ impl Daemon {
             peer: session.peer.clone(),
             router_id: self.config.daemon.router_id,
             key: session.key.clone(),
+            restarting_until: self.parts.restarting_until,
         };
         let handle = session::spawn(
             settings,

@@ -131,11 +131,9 @@ impl Handle {
 
     /// Prefixes whose traffic each path carries now. Waits for both threads.
     pub fn carried(&self) -> HashMap<PathId, u64> {
-        let (sender, receiver) = std_mpsc::sync_channel(1);
-        self.commands.send(Command::Carried(sender));
         let mut routes: HashMap<GroupId, u64> = HashMap::new();
         // Twice for a group that routes of an earlier run point at too.
-        for (group, count) in receiver.recv().unwrap_or_default() {
+        for (group, count) in self.routes_by_group() {
             *routes.entry(group).or_default() += count;
         }
         let sum = |groups: &[GroupId]| groups.iter().filter_map(|group| routes.get(group)).sum();
@@ -144,6 +142,19 @@ impl Handle {
             .into_iter()
             .map(|path| (path.path, sum(&path.carries)))
             .collect()
+    }
+
+    /// Whether routes of an earlier run were found. Waits until they have been
+    /// looked for.
+    pub fn has_adopted(&self) -> bool {
+        self.routes_by_group();
+        self.shared.adopted.load(Ordering::Relaxed) > 0
+    }
+
+    fn routes_by_group(&self) -> Vec<(GroupId, u64)> {
+        let (sender, receiver) = std_mpsc::sync_channel(1);
+        self.commands.send(Command::Carried(sender));
+        receiver.recv().unwrap_or_default()
     }
 
     /// Compares the kernel's routes with what they should be, now instead of

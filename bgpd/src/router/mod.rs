@@ -12,7 +12,7 @@ mod tests;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use bgp_core::api::{self, RoutesQuery};
@@ -111,6 +111,10 @@ pub enum Event {
 pub struct Settings {
     pub asn: Asn,
     pub router_id: RouterId,
+    /// After a restart over which the kernel has forwarded: until when routes
+    /// are neither selected nor announced, but for peers that have sent all of
+    /// theirs earlier (RFC 4724 §4.1, Selection_Deferral_Timer).
+    pub selects_by: Option<Instant>,
 }
 
 /// Commands that wait before a sender does. Each may hold thousands of decoded

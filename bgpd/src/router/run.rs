@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgp_core::api::{Routes, RoutesQuery};
-use bgp_core::peer::{DownReason, Negotiated};
+use bgp_core::peer::{DownReason, Negotiated, RemoteRestart};
 use bgp_core::rib::{FibChange, FibRoute, FibUse, Hop, OnDown, Rib, Scan, Session};
 use bgp_core::wire::Update;
 use bgp_core::{Family, PathId, config, rib};
@@ -35,6 +35,9 @@ pub(super) struct Router<K> {
     peers: BTreeMap<PathId, Peer>,
     fib: FibQueue,
     scans: VecDeque<(Scan, oneshot::Sender<Routes>)>,
+    /// Until then nobody is told of a route, but when the peers have sent all
+    /// of theirs earlier.
+    selects_by: Option<Instant>,
     /// Until when peers are waited for before an earlier run's routes go.
     converges_by: Option<Instant>,
     /// Which of them stay beyond that, until their peers have spoken.
@@ -45,7 +48,8 @@ struct Peer {
     config: Arc<config::Peer>,
     outbox: Option<Outbox>,
     progress: Progress,
-    restart_time: Option<Duration>,
+    /// What the session, or the last one, says of restarts.
+    restart: Option<RemoteRestart>,
     held_back: [usize; 2],
 }
 
@@ -75,7 +79,11 @@ impl<K: Kernel> Router<K> {
         } else {
             FibUse::None
         };
-        let Settings { asn, router_id } = settings;
+        let Settings {
+            asn,
+            router_id,
+            selects_by,
+        } = settings;
         Self {
             rib: Rib::new(rib::Settings {
                 asn,
@@ -87,6 +95,7 @@ impl<K: Kernel> Router<K> {
             peers: BTreeMap::new(),
             fib: FibQueue::default(),
             scans: VecDeque::new(),
+            selects_by,
             converges_by: Some(Instant::now() + start),
             kept: Vec::new(),
         }
@@ -104,8 +113,10 @@ impl<K: Kernel> Router<K> {
                 return;
             }
             self.expire(Instant::now());
-            self.feed_peers();
-            self.feed_fib();
+            if self.selects() {
+                self.feed_peers();
+                self.feed_fib();
+            }
             self.answer_scans();
         }
     }
@@ -201,7 +212,7 @@ impl<K: Kernel> Router<K> {
                     config,
                     outbox: None,
                     progress: Progress::default(),
-                    restart_time: None,
+                    restart: None,
                     held_back: [0; 2],
                 };
                 self.peers.insert(path, peer);
@@ -229,8 +240,16 @@ impl<K: Kernel> Router<K> {
             queue: VecDeque::new(),
             is_full: false,
         });
-        peer.progress.established(families, Instant::now());
-        peer.restart_time = negotiated.remote_restart_time;
+        peer.restart.clone_from(&negotiated.restart);
+        let restart = peer.restart.as_ref();
+        peer.progress.established(families, restart, Instant::now());
+        if peer.config.backup.is_none() {
+            // RFC 4724 §4.2: what the peer has not kept forwarding goes at once.
+            let kept = |family| restart.is_some_and(|restart| restart.kept.contains(&family));
+            for family in Family::ALL.into_iter().filter(|family| !kept(*family)) {
+                self.rib.sweep_stale(path, family);
+            }
+        }
         let router_id = negotiated.remote_router_id;
         self.rib.established(
             path,
@@ -249,17 +268,29 @@ impl<K: Kernel> Router<K> {
         self.kernel.path_down(path, reason);
         peer.outbox = None;
         peer.held_back = [0; 2];
-        let fate = Fate::of(&peer.config, peer.restart_time, reason);
+        let restart = peer.restart.as_ref();
+        let fate = Fate::of(&peer.config, restart, reason);
         let sweep_at = match fate {
             Fate::KeepFor(time) => Some(Instant::now() + time),
             Fate::Withdraw | Fate::Keep => None,
         };
         peer.progress.down(sweep_at);
-        let routes = match fate {
-            Fate::Withdraw => OnDown::Withdraw,
-            Fate::Keep | Fate::KeepFor(_) => OnDown::KeepStale,
-        };
-        self.rib.down(path, routes);
+        match fate {
+            Fate::Withdraw => self.rib.down(path, OnDown::Withdraw),
+            Fate::Keep => self.rib.down(path, OnDown::KeepStale),
+            Fate::KeepFor(_) => {
+                // RFC 4724 §4.2: one restart is survived, not two in a row.
+                for family in Family::ALL {
+                    self.rib.sweep_stale(path, family);
+                }
+                self.rib.down(path, OnDown::KeepStale);
+                let stays =
+                    |family| restart.is_some_and(|restart| restart.families.contains(&family));
+                for family in Family::ALL.into_iter().filter(|family| !stays(*family)) {
+                    self.rib.sweep_stale(path, family);
+                }
+            }
+        }
     }
 
     fn update(&mut self, path: PathId, updates: &[Update]) {
@@ -301,6 +332,26 @@ impl<K: Kernel> Router<K> {
         self.fib.is_full || outboxes.any(|outbox| outbox.is_full)
     }
 
+    /// Whether routes may be selected: the peers have sent theirs, or have had
+    /// the time for it. RFC 4724 §4.1: not awaited are peers that have restarted
+    /// themselves, and those without graceful restart.
+    fn selects(&mut self) -> bool {
+        let Some(by) = self.selects_by else {
+            return true;
+        };
+        let mut asked = self
+            .peers
+            .values()
+            .filter(|peer| peer.config.graceful_restart.is_some())
+            .peekable();
+        let all = asked.peek().is_some() && asked.all(|peer| !peer.is_awaited());
+        if all || by <= Instant::now() {
+            info!(all_peers = all, "routes are selected after the restart");
+            self.selects_by = None;
+        }
+        self.selects_by.is_none()
+    }
+
     fn next_timeout(&self) -> Option<Instant> {
         let is_blocked = self.is_blocked();
         let retry = is_blocked.then(|| Instant::now() + BLOCKED);
@@ -310,7 +361,11 @@ impl<K: Kernel> Router<K> {
             .peers
             .values()
             .filter_map(|peer| peer.progress.next_timeout());
-        peers.chain(retry).chain(converges_by).min()
+        peers
+            .chain(retry)
+            .chain(converges_by)
+            .chain(self.selects_by)
+            .min()
     }
 
     fn has_work(&self) -> bool {
@@ -321,7 +376,8 @@ impl<K: Kernel> Router<K> {
         };
         let fib_has_work =
             !self.fib.is_full && (!self.fib.batch.is_empty() || self.rib.has_fib_changes());
-        fib_has_work || !self.scans.is_empty() || self.peers.iter().any(peer_has_work)
+        let selects = self.selects_by.is_none();
+        !self.scans.is_empty() || selects && (fib_has_work || self.peers.iter().any(peer_has_work))
     }
 
     /// Tells every peer with room a part of what it has to hear.
@@ -442,6 +498,16 @@ impl<K: Kernel> Router<K> {
 }
 
 impl Peer {
+    /// Whether its routes are still to come, before any is selected.
+    fn is_awaited(&self) -> bool {
+        let is_up = self.outbox.is_some();
+        let is_restarting = self
+            .restart
+            .as_ref()
+            .is_some_and(|restart| restart.restarting);
+        !(self.progress.has_loaded || is_up && is_restarting)
+    }
+
     /// Tells the daemon when `advertise_limit` begins or ends to hold prefixes
     /// back; in between the number changes with every batch of a busy table.
     fn tell_held_back(&mut self, path: PathId, rib: &Rib, events: &mpsc::UnboundedSender<Event>) {

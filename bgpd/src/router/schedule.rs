@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use bgp_core::peer::{DownReason, StopReason};
+use bgp_core::peer::{DownReason, RemoteRestart, StopReason};
 use bgp_core::{Family, config};
 
 /// A peer that sends no End-of-RIB has sent what matters by then.
 pub(super) const INITIAL_ROUTES: Duration = Duration::from_secs(3);
-/// Stale routes outlive their session's return by this much at most.
+/// Stale routes outlive their session's return by this much at most, or by the
+/// peer's restart time; so long is waited for an End-of-RIB that is promised.
 pub(super) const STALE: Duration = Duration::from_secs(30);
 /// Peers that aren't up by then don't delay the sweep of an earlier run's
 /// routes, but of those that a configured backup carries.
@@ -28,10 +29,18 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn established(&mut self, families: &[Family], now: Instant) {
+    pub(super) fn established(
+        &mut self,
+        families: &[Family],
+        restart: Option<&RemoteRestart>,
+        now: Instant,
+    ) {
         self.awaited = families.to_vec();
-        self.initial_routes_at = Some(now + INITIAL_ROUTES);
-        self.sweep_at = Some(now + STALE);
+        // RFC 4724 §4: who has the capability ends its initial routes so.
+        let patience = restart.map_or(INITIAL_ROUTES, |_| STALE);
+        self.initial_routes_at = Some(now + patience);
+        let stale = restart.map_or(STALE, |restart| STALE.max(restart.time));
+        self.sweep_at = Some(now + stale);
         self.is_loaded = false;
     }
 
@@ -90,35 +99,48 @@ pub(super) enum Fate {
 impl Fate {
     pub(super) fn of(
         peer: &config::Peer,
-        restart_time: Option<Duration>,
+        restart: Option<&RemoteRestart>,
         reason: &DownReason,
     ) -> Self {
-        match reason {
-            DownReason::Stopped(
-                StopReason::PeerDeconfigured | StopReason::MaximumPrefixes { .. },
-            ) => {
-                return Self::Withdraw;
-            }
-            DownReason::Stopped(
-                StopReason::AdministrativeShutdown(_)
-                | StopReason::AdministrativeReset(_)
-                | StopReason::ConfigurationChange
-                | StopReason::InternalError(_),
-            )
-            | DownReason::NotificationReceived(_)
-            | DownReason::NotificationSent(_)
-            | DownReason::ConnectionClosed(_)
-            | DownReason::ConnectFailed(_)
-            | DownReason::LinkDown(_) => (),
+        if let DownReason::Stopped(
+            StopReason::PeerDeconfigured | StopReason::MaximumPrefixes { .. },
+        ) = reason
+        {
+            return Self::Withdraw;
         }
         if peer.backup.is_some() {
             return Self::Keep;
         }
-        // RFC 4724 §4.2: only a session that ended without a NOTIFICATION.
-        let is_restart = matches!(reason, DownReason::ConnectionClosed(_));
-        match restart_time.filter(|_| is_restart && peer.graceful_restart.is_some()) {
-            Some(time) if !time.is_zero() => Self::KeepFor(time),
-            _ => Self::Withdraw,
+        match restart.filter(|restart| survives(restart, reason)) {
+            Some(restart) if !restart.time.is_zero() => Self::KeepFor(restart.time),
+            Some(_) | None => Self::Withdraw,
         }
+    }
+}
+
+/// Whether the peer goes on forwarding, and keeps our routes as we keep its.
+fn survives(restart: &RemoteRestart, reason: &DownReason) -> bool {
+    match reason {
+        // RFC 4724 §4.2.
+        DownReason::ConnectionClosed(_) => true,
+        // RFC 8538 §4.
+        DownReason::NotificationReceived(notification)
+        | DownReason::NotificationSent(notification) => {
+            restart.notification && !notification.is_hard_reset()
+        }
+        DownReason::Stopped(
+            StopReason::AdministrativeReset(_) | StopReason::ConfigurationChange,
+        ) => restart.notification,
+        // The peer sees no more than the end of TCP.
+        DownReason::Stopped(StopReason::Restart(_) | StopReason::InternalError(_)) => true,
+        DownReason::Stopped(
+            StopReason::AdministrativeShutdown(_)
+            | StopReason::PeerDeconfigured
+            | StopReason::MaximumPrefixes { .. },
+        )
+        // Packets could not pass either.
+        | DownReason::LinkDown(_)
+        // There was no session.
+        | DownReason::ConnectFailed(_) => false,
     }
 }

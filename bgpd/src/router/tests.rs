@@ -7,7 +7,7 @@ use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
 use bgp_core::config::{Peer, Ttl};
-use bgp_core::peer::StopReason;
+use bgp_core::peer::{RemoteRestart, StopReason};
 use bgp_core::policy::Policy;
 use bgp_core::rib::Hop;
 use bgp_core::wire::{Announcement, AsPath, Codec, Origin, PathAttributes, Prefixes};
@@ -15,6 +15,8 @@ use ipnet::Ipv4Net;
 
 use super::schedule::{Fate, INITIAL_ROUTES, Progress, STALE, START};
 use super::*;
+
+mod restart;
 
 const A: PathId = PathId(1);
 const B: PathId = PathId(2);
@@ -81,6 +83,10 @@ impl World {
 
     /// Nobody is configured, nor waited for much longer than `start`.
     fn waiting(start: Duration) -> Self {
+        Self::selecting_by(None, start)
+    }
+
+    fn selecting_by(selects_by: Option<Instant>, start: Duration) -> Self {
         let (commands, inbox) = channel();
         let (events_in, events) = mpsc::unbounded_channel();
         let (told_in, told) = std_mpsc::channel();
@@ -88,6 +94,7 @@ impl World {
         let settings = Settings {
             asn: Asn(65010),
             router_id: RouterId("192.0.2.1".parse().unwrap()),
+            selects_by,
         };
         let kernel = Recorder {
             told: told_in,
@@ -127,6 +134,15 @@ impl World {
 
     /// Brings a session up whose channel holds `capacity` messages.
     fn establish(&self, path: PathId, capacity: usize) -> mpsc::Receiver<Outbound> {
+        self.establish_with(path, None, capacity)
+    }
+
+    fn establish_with(
+        &self,
+        path: PathId,
+        restart: Option<RemoteRestart>,
+        capacity: usize,
+    ) -> mpsc::Receiver<Outbound> {
         let (outbound, inbox) = mpsc::channel(capacity);
         let negotiated = Negotiated {
             remote_asn: Asn(64511 + path.0),
@@ -140,7 +156,7 @@ impl World {
                 internal: false,
             },
             route_refresh: true,
-            remote_restart_time: None,
+            restart,
         };
         let local = "192.0.2.1".parse().unwrap();
         self.send(Command::Established {
@@ -173,6 +189,17 @@ impl World {
     fn end(self) {
         drop(self.commands);
         self.thread.join().unwrap();
+    }
+}
+
+/// A peer that keeps what it forwards for a minute.
+fn restart(kept: &[Family]) -> RemoteRestart {
+    RemoteRestart {
+        restarting: false,
+        time: Duration::from_secs(60),
+        families: Family::ALL.into_iter().collect(),
+        kept: kept.iter().copied().collect(),
+        notification: false,
     }
 }
 
@@ -518,7 +545,7 @@ fn a_peer_without_end_of_rib_is_waited_for() {
     let start = Instant::now();
     let mut progress = Progress::default();
     assert_eq!(progress.next_timeout(), None);
-    progress.established(&[Family::Ipv4], start);
+    progress.established(&[Family::Ipv4], None, start);
     assert!(!progress.take_initial_routes(start));
     assert_eq!(progress.next_timeout(), Some(start + INITIAL_ROUTES));
     assert!(progress.take_initial_routes(start + INITIAL_ROUTES));
@@ -536,7 +563,7 @@ fn a_peer_without_end_of_rib_is_waited_for() {
 fn initial_routes_end_with_every_familys_end_of_rib() {
     let start = Instant::now();
     let mut progress = Progress::default();
-    progress.established(&Family::ALL, start);
+    progress.established(&Family::ALL, None, start);
     progress.end_of_rib(Family::Ipv6, start);
     assert!(!progress.take_initial_routes(start));
     progress.end_of_rib(Family::Ipv4, start);
@@ -556,10 +583,6 @@ fn the_fate_of_routes_follows_the_reason_of_the_end() {
         backup: Some("b".into()),
         ..plain.clone()
     };
-    let restarting = Peer {
-        graceful_restart: Some(minute),
-        ..plain.clone()
-    };
     let limit = StopReason::MaximumPrefixes {
         family: Family::Ipv4,
         limit: 1,
@@ -570,8 +593,20 @@ fn the_fate_of_routes_follows_the_reason_of_the_end() {
         subcode: 0,
         data: Vec::new(),
     });
-    for (peer, restart_time, reason, fate) in [
-        (&plain, Some(minute), ended(), Fate::Withdraw),
+    let old = restart(&[Family::Ipv4]);
+    let new = RemoteRestart {
+        notification: true,
+        ..old.clone()
+    };
+    let never = RemoteRestart {
+        time: Duration::ZERO,
+        ..new.clone()
+    };
+    let hard = bgp_core::wire::Notification::new(6, 2).into_hard_reset();
+    let hard = DownReason::NotificationReceived(hard);
+    let reset = DownReason::Stopped(StopReason::ConfigurationChange);
+    for (peer, restart, reason, fate) in [
+        (&plain, None, ended(), Fate::Withdraw),
         (&backed, None, ended(), Fate::Keep),
         (&backed, None, hold_timer.clone(), Fate::Keep),
         (
@@ -587,11 +622,20 @@ fn the_fate_of_routes_follows_the_reason_of_the_end() {
             DownReason::Stopped(StopReason::PeerDeconfigured),
             Fate::Withdraw,
         ),
-        (&restarting, Some(minute), ended(), Fate::KeepFor(minute)),
-        (&restarting, None, ended(), Fate::Withdraw),
-        (&restarting, Some(Duration::ZERO), ended(), Fate::Withdraw),
-        (&restarting, Some(minute), hold_timer, Fate::Withdraw),
+        (&plain, Some(&old), ended(), Fate::KeepFor(minute)),
+        (&plain, Some(&never), ended(), Fate::Withdraw),
+        (&plain, Some(&old), hold_timer.clone(), Fate::Withdraw),
+        (&plain, Some(&new), hold_timer, Fate::KeepFor(minute)),
+        (&plain, Some(&new), hard, Fate::Withdraw),
+        (&plain, Some(&old), reset.clone(), Fate::Withdraw),
+        (&plain, Some(&new), reset, Fate::KeepFor(minute)),
+        (
+            &plain,
+            Some(&new),
+            DownReason::LinkDown("no carrier"),
+            Fate::Withdraw,
+        ),
     ] {
-        assert_eq!(Fate::of(peer, restart_time, &reason), fate, "{reason:?}");
+        assert_eq!(Fate::of(peer, restart, &reason), fate, "{reason:?}");
     }
 }

@@ -33,6 +33,9 @@ pub struct Settings {
     /// Read from the peer's `auth_key_file`. A peer that has the file but no key
     /// here stays down.
     pub key: Option<AuthKey>,
+    /// After a restart over which the kernel has forwarded: when routes are
+    /// selected at the latest.
+    pub restarting_until: Option<Instant>,
 }
 
 /// What the daemon tells a session.

@@ -177,6 +177,7 @@ impl End {
             .unwrap();
         let (router_commands, router) = mpsc::channel(8);
         let settings = Settings {
+            restarting_until: None,
             path: PathId(1),
             peer: Arc::new(setup.peer),
             router_id: setup.router_id,

@@ -1,6 +1,6 @@
 //! The state machine itself. A [`Peer`] holds what outlives a connection (is it
 //! started, when to dial again) and up to two [`Connection`]s, each with its own
-//! state and timers.
+//! state and timers. What a message does is in [`super::messages`].
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,22 +9,25 @@ use smallvec::SmallVec;
 
 use super::backoff::Backoff;
 use super::connection::{Connection, Direction, Phase};
-use super::words;
-use super::{Action, ConnectionId, DownReason, Event, Negotiated, PeerSettings, State, StopReason};
-use crate::wire::iana::{cease, error, fsm_error, message_type, route_refresh};
-use crate::wire::{Message, Notification, Open, RouteRefresh};
+use super::open::OwnRestart;
+use super::words::{self, Aftermath};
+use super::{Action, ConnectionId, DownReason, Event, PeerSettings, State, StopReason};
+use crate::wire::iana::{cease, error};
+use crate::wire::{Message, Notification};
 
 /// One peer's session.
 #[derive(Debug)]
 pub struct Peer {
-    settings: PeerSettings,
+    pub(super) settings: PeerSettings,
     mode: Mode,
-    connections: SmallVec<[Connection; 2]>,
+    pub(super) connections: SmallVec<[Connection; 2]>,
     /// RFC 4271's ConnectRetryTimer: dial (again) at this time.
-    retry_at: Option<Instant>,
+    pub(super) retry_at: Option<Instant>,
     backoff: Backoff,
     next_id: u32,
-    actions: VecDeque<Action>,
+    /// There was a session in this run.
+    pub(super) was_established: bool,
+    pub(super) actions: VecDeque<Action>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ enum Mode {
 }
 
 /// Whether the peer is to be told why its connection ends.
-enum Farewell {
+pub(super) enum Farewell {
     Notification(Notification),
     Silent,
 }
@@ -53,6 +56,7 @@ impl Peer {
             connections: SmallVec::new(),
             retry_at: None,
             next_id: 0,
+            was_established: false,
             actions: VecDeque::new(),
         }
     }
@@ -175,19 +179,16 @@ impl Peer {
             StopReason::MaximumPrefixes { retry_after, .. } => now.checked_add(*retry_after),
             StopReason::AdministrativeShutdown(_)
             | StopReason::AdministrativeReset(_)
+            | StopReason::Restart(_)
             | StopReason::PeerDeconfigured
             | StopReason::ConfigurationChange
             | StopReason::InternalError(_) => None,
         };
         self.mode = Mode::Stopped { restart_at };
         self.retry_at = None;
-        while let Some(id) = self.connections.first().map(|connection| connection.id) {
-            self.end(
-                id,
-                Farewell::Notification(reason.notification()),
-                DownReason::Stopped(reason.clone()),
-                now,
-            );
+        while let Some(connection) = self.connections.first() {
+            let (id, farewell) = (connection.id, farewell(connection, &reason));
+            self.end(id, farewell, DownReason::Stopped(reason.clone()), now);
         }
     }
 
@@ -246,207 +247,20 @@ impl Peer {
         }
     }
 
-    /// One row per state and message (RFC 4271 §8.2.2, RFC 6608).
-    fn received(&mut self, id: ConnectionId, message: Message, now: Instant) {
-        let Some(connection) = self.connection(id) else {
-            return;
-        };
-        match (&connection.phase, message) {
-            // TCP isn't up, so nothing can have arrived.
-            (
-                Phase::Connecting,
-                Message::Open(_)
-                | Message::Update(_)
-                | Message::Notification(_)
-                | Message::Keepalive
-                | Message::RouteRefresh(_),
-            ) => {}
-
-            (Phase::OpenSent, Message::Open(open)) => self.open_received(id, &open, now),
-            (Phase::OpenSent, Message::Update(_)) => self.unexpected(
-                id,
-                fsm_error::UNEXPECTED_IN_OPEN_SENT,
-                message_type::UPDATE,
-                now,
-            ),
-            (Phase::OpenSent, Message::Keepalive) => self.unexpected(
-                id,
-                fsm_error::UNEXPECTED_IN_OPEN_SENT,
-                message_type::KEEPALIVE,
-                now,
-            ),
-            (Phase::OpenSent, Message::RouteRefresh(_)) => self.unexpected(
-                id,
-                fsm_error::UNEXPECTED_IN_OPEN_SENT,
-                message_type::ROUTE_REFRESH,
-                now,
-            ),
-
-            (Phase::OpenConfirm(_), Message::Keepalive) => self.established(id, now),
-            (Phase::OpenConfirm(_), Message::Open(_)) => self.unexpected(
-                id,
-                fsm_error::UNEXPECTED_IN_OPEN_CONFIRM,
-                message_type::OPEN,
-                now,
-            ),
-            (Phase::OpenConfirm(_), Message::Update(_)) => self.unexpected(
-                id,
-                fsm_error::UNEXPECTED_IN_OPEN_CONFIRM,
-                message_type::UPDATE,
-                now,
-            ),
-            (Phase::OpenConfirm(_), Message::RouteRefresh(_)) => self.unexpected(
-                id,
-                fsm_error::UNEXPECTED_IN_OPEN_CONFIRM,
-                message_type::ROUTE_REFRESH,
-                now,
-            ),
-
-            (Phase::Established { .. }, Message::Update(update)) => {
-                self.restart_hold(id, now);
-                self.actions.push_back(Action::Deliver(update));
-            }
-            (Phase::Established { .. }, Message::Keepalive) => self.restart_hold(id, now),
-            (Phase::Established { negotiated, .. }, Message::RouteRefresh(refresh)) => {
-                let asked = refresh_asked(refresh, negotiated);
-                self.restart_hold(id, now);
-                self.actions.extend(asked);
-            }
-            (Phase::Established { .. }, Message::Open(_)) => self.unexpected(
-                id,
-                fsm_error::UNEXPECTED_IN_ESTABLISHED,
-                message_type::OPEN,
-                now,
-            ),
-
-            (
-                Phase::OpenSent | Phase::OpenConfirm(_) | Phase::Established { .. },
-                Message::Notification(notification),
-            ) => self.end(
-                id,
-                Farewell::Silent,
-                DownReason::NotificationReceived(notification),
-                now,
-            ),
-        }
-    }
-
-    fn open_received(&mut self, id: ConnectionId, open: &Open, now: Instant) {
-        let negotiated = match self.settings.negotiate(open) {
-            Ok(negotiated) => negotiated,
-            Err(notification) => return self.fail(id, notification, now),
-        };
-        let restarted = open
-            .capabilities
-            .graceful_restart
-            .as_ref()
-            .is_some_and(|restart| restart.restarting);
-        if !self.survives_collision(id, &negotiated, restarted, now) {
-            return;
-        }
-        // The dial that the timer would start could only collide.
-        self.retry_at = None;
-        self.actions
-            .push_back(Action::UseCodec(id, negotiated.codec.clone()));
-        self.actions.push_back(Action::Send(id, Message::Keepalive));
-        let Some(connection) = self.connection(id) else {
-            return;
-        };
-        if !negotiated.hold_time.is_zero() {
-            connection.hold_at = now.checked_add(negotiated.hold_time);
-        }
-        connection.phase = Phase::OpenConfirm(negotiated);
-        self.restart_keepalive(id, now);
-    }
-
-    /// RFC 4271 §6.8: two connections between the same speakers; the one that
-    /// the speaker with the higher identifier made stays.
-    fn survives_collision(
-        &mut self,
-        id: ConnectionId,
-        negotiated: &Negotiated,
-        restarted: bool,
-        now: Instant,
-    ) -> bool {
-        let Some(other) = self.connections.iter().find(|other| other.id != id) else {
-            return true;
-        };
-        let (other_id, other_direction) = (other.id, other.direction);
-        match &other.phase {
-            // Not yet known to be the same speaker: settled when its OPEN comes.
-            Phase::Connecting | Phase::OpenSent => true,
-            Phase::OpenConfirm(_) => {
-                let keeps_other = self.settings.ours_wins(negotiated.remote_router_id)
-                    == (other_direction == Direction::Outgoing);
-                self.drop_for_collision(if keeps_other { id } else { other_id });
-                !keeps_other
-            }
-            Phase::Established {
-                negotiated: earlier,
-                ..
-            } => {
-                // RFC 4724 §5: a peer that says it has restarted means this one;
-                // the old connection ends without a NOTIFICATION.
-                let replaces = restarted && earlier.remote_restart_time.is_some();
-                if replaces {
-                    let words = "the peer has restarted and connected again".to_owned();
-                    self.end(
-                        other_id,
-                        Farewell::Silent,
-                        DownReason::ConnectionClosed(words),
-                        now,
-                    );
-                } else {
-                    self.drop_for_collision(id);
-                }
-                replaces
-            }
-        }
-    }
-
-    fn established(&mut self, id: ConnectionId, now: Instant) {
-        while let Some(other) = self.find(|other| other.id != id) {
-            self.drop_for_collision(other);
-        }
-        let Some(connection) = self.connection(id) else {
-            return;
-        };
-        let Phase::OpenConfirm(negotiated) = &connection.phase else {
-            return;
-        };
-        let negotiated = negotiated.clone();
-        if negotiated.hold_time.is_zero() {
-            connection.hold_at = None;
-        }
-        connection.phase = Phase::Established {
-            negotiated: negotiated.clone(),
-            since: now,
-        };
-        self.actions.push_back(Action::Established(id, negotiated));
-        self.restart_hold(id, now);
-    }
-
-    fn unexpected(&mut self, id: ConnectionId, subcode: u8, message_type: u8, now: Instant) {
-        // RFC 6608 §3: the data names the type of the message.
-        self.fail(
-            id,
-            Notification {
-                code: error::FINITE_STATE_MACHINE,
-                subcode,
-                data: vec![message_type],
-            },
-            now,
-        );
-    }
-
     /// Ends a connection with a NOTIFICATION that is also the reason.
-    fn fail(&mut self, id: ConnectionId, notification: Notification, now: Instant) {
+    pub(super) fn fail(&mut self, id: ConnectionId, notification: Notification, now: Instant) {
         let reason = DownReason::NotificationSent(notification.clone());
         self.end(id, Farewell::Notification(notification), reason, now);
     }
 
     /// Ends a connection, and waits to dial.
-    fn end(&mut self, id: ConnectionId, farewell: Farewell, reason: DownReason, now: Instant) {
+    pub(super) fn end(
+        &mut self,
+        id: ConnectionId,
+        farewell: Farewell,
+        reason: DownReason,
+        now: Instant,
+    ) {
         let Some(connection) = self.remove(id) else {
             return;
         };
@@ -491,7 +305,7 @@ impl Peer {
     }
 
     /// Ends a connection because another one stays: no failure.
-    fn drop_for_collision(&mut self, id: ConnectionId) {
+    pub(super) fn drop_for_collision(&mut self, id: ConnectionId) {
         let Some(connection) = self.remove(id) else {
             return;
         };
@@ -545,7 +359,7 @@ impl Peer {
     }
 
     fn send_open(&mut self, id: ConnectionId, now: Instant) {
-        let open = self.settings.open();
+        let open = self.settings.open(self.own_restart(now));
         if let Some(connection) = self.connection(id) {
             connection.phase = Phase::OpenSent;
             connection.hold_at = now.checked_add(LARGE_HOLD_TIME);
@@ -554,7 +368,15 @@ impl Peer {
         }
     }
 
-    fn restart_hold(&mut self, id: ConnectionId, now: Instant) {
+    fn own_restart(&self, now: Instant) -> OwnRestart {
+        let until = self.settings.restarting_until;
+        OwnRestart {
+            restarting: until.is_some_and(|until| now < until),
+            forwarding_kept: until.is_some() || self.was_established,
+        }
+    }
+
+    pub(super) fn restart_hold(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self.connection(id) else {
             return;
         };
@@ -566,7 +388,7 @@ impl Peer {
         }
     }
 
-    fn restart_keepalive(&mut self, id: ConnectionId, now: Instant) {
+    pub(super) fn restart_keepalive(&mut self, id: ConnectionId, now: Instant) {
         let Some(connection) = self
             .connections
             .iter_mut()
@@ -587,13 +409,13 @@ impl Peer {
         };
     }
 
-    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+    pub(super) fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         self.connections
             .iter_mut()
             .find(|connection| connection.id == id)
     }
 
-    fn find(&self, wanted: impl Fn(&Connection) -> bool) -> Option<ConnectionId> {
+    pub(super) fn find(&self, wanted: impl Fn(&Connection) -> bool) -> Option<ConnectionId> {
         self.connections
             .iter()
             .find(|connection| wanted(connection))
@@ -609,13 +431,24 @@ impl Peer {
     }
 }
 
-/// RFC 2918: a request for a family that both carry. RFC 7313's markers (and
-/// subtypes to come) are passed over: we did not offer them.
-fn refresh_asked(refresh: RouteRefresh, negotiated: &Negotiated) -> Option<Action> {
-    let family = refresh
-        .family
-        .filter(|family| negotiated.codec.families.contains(family))?;
-    (refresh.subtype == route_refresh::REQUEST).then_some(Action::Refresh(family))
+/// Whether the peer is to keep our routes is said by how it is told.
+fn farewell(connection: &Connection, reason: &StopReason) -> Farewell {
+    let restart = match &connection.phase {
+        Phase::Established { negotiated, .. } => negotiated.restart.as_ref(),
+        Phase::Connecting | Phase::OpenSent | Phase::OpenConfirm(_) => None,
+    };
+    let notification = reason.notification();
+    match (restart, reason.aftermath()) {
+        // RFC 8538 §3: any other NOTIFICATION would let it keep them.
+        (Some(restart), Aftermath::Gone) if restart.notification => {
+            Farewell::Notification(notification.into_hard_reset())
+        }
+        // RFC 4724 §4: it keeps them when TCP ends without a NOTIFICATION.
+        (Some(restart), Aftermath::Forwarding) if !restart.notification => Farewell::Silent,
+        (Some(_) | None, Aftermath::Gone | Aftermath::Forwarding | Aftermath::Open) => {
+            Farewell::Notification(notification)
+        }
+    }
 }
 
 /// RFC 4271 §8.2.2: while waiting for an OPEN.

@@ -8,10 +8,13 @@
 mod backoff;
 mod connection;
 mod machine;
+mod messages;
 mod open;
 mod words;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
 
 use crate::config;
 use crate::wire::{Codec, Message, Notification, Update};
@@ -38,11 +41,18 @@ pub struct PeerSettings {
     pub refuse_zero_hold_time: bool,
     /// Advertise graceful restart (RFC 4724) with this restart time.
     pub graceful_restart: Option<Duration>,
+    /// The daemon has restarted, the kernel has forwarded meanwhile, and routes
+    /// are selected by then at the latest (RFC 4724 §4.1).
+    pub restarting_until: Option<Instant>,
 }
 
 impl PeerSettings {
     /// What a configured peer asks of the state machine.
-    pub fn new(peer: &config::Peer, router_id: RouterId) -> Self {
+    pub fn new(
+        peer: &config::Peer,
+        router_id: RouterId,
+        restarting_until: Option<Instant>,
+    ) -> Self {
         Self {
             local_asn: peer.local_asn,
             remote_asn: peer.remote_asn,
@@ -53,6 +63,7 @@ impl PeerSettings {
             passive: peer.passive,
             refuse_zero_hold_time: peer.refuse_zero_hold_time,
             graceful_restart: peer.graceful_restart,
+            restarting_until,
         }
     }
 
@@ -102,6 +113,9 @@ pub enum Event {
 pub enum StopReason {
     /// Cease/2 with RFC 9003 text.
     AdministrativeShutdown(String),
+    /// The daemon goes and the kernel forwards on: where graceful restart was
+    /// agreed on, the peer keeps our routes; else Cease/2 with the text.
+    Restart(String),
     /// Cease/4.
     AdministrativeReset(String),
     /// Cease/3.
@@ -151,8 +165,24 @@ pub struct Negotiated {
     pub keepalive: Duration,
     pub codec: Codec,
     pub route_refresh: bool,
-    /// The peer keeps (and asks us to keep) routes over a restart this long.
-    pub remote_restart_time: Option<Duration>,
+    /// Where both ends offer graceful restart.
+    pub restart: Option<RemoteRestart>,
+}
+
+/// The peer's graceful restart capability, where we offer it too (RFC 4724 §3,
+/// RFC 8538 §2). Such a peer ends its initial routes with End-of-RIB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteRestart {
+    /// It has restarted, and waits for our End-of-RIB: nobody waits for its.
+    pub restarting: bool,
+    /// Its routes may stay this long while it is away.
+    pub time: Duration,
+    /// The session's families whose routes may stay.
+    pub families: SmallVec<[Family; 2]>,
+    /// Those of them that it has gone on forwarding over the last restart.
+    pub kept: SmallVec<[Family; 2]>,
+    /// They stay after a NOTIFICATION too, but for a hard reset.
+    pub notification: bool,
 }
 
 /// Why a session ended, or is not up.

@@ -4,15 +4,24 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Negotiated, PeerSettings};
+use super::{Negotiated, PeerSettings, RemoteRestart};
 use crate::wire::iana::{afi, capability, error, open_error, safi};
 use crate::wire::{Capabilities, Codec, GracefulRestart, Notification, Open};
 use crate::{Family, RouterId};
 
+/// What our OPEN says of this daemon's own restart (RFC 4724 §3).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnRestart {
+    /// Waits for End-of-RIB, and asks that nobody waits for its.
+    pub(super) restarting: bool,
+    /// The kernel has had our routes all the time since the last session.
+    pub(super) forwarding_kept: bool,
+}
+
 impl PeerSettings {
     /// Our OPEN. Offered to every peer: four-octet AS numbers, route refresh
     /// and extended messages; the families and graceful restart as configured.
-    pub(super) fn open(&self) -> Open {
+    pub(super) fn open(&self, restart: OwnRestart) -> Open {
         Open {
             asn: self.local_asn,
             hold_time: seconds(self.hold_time),
@@ -24,11 +33,14 @@ impl PeerSettings {
                 enhanced_route_refresh: false,
                 extended_messages: true,
                 graceful_restart: self.graceful_restart.map(|time| GracefulRestart {
-                    restarting: false,
-                    notification: false,
+                    restarting: restart.restarting,
+                    notification: true,
                     restart_time: seconds(time).min(GRACEFUL_RESTART_TIME_MAX),
-                    // The kernel keeps our routes while the daemon is away.
-                    families: self.families.iter().map(|family| (*family, true)).collect(),
+                    families: self
+                        .families
+                        .iter()
+                        .map(|family| (*family, restart.forwarding_kept))
+                        .collect(),
                 }),
                 unknown: Vec::new(),
             },
@@ -70,7 +82,7 @@ impl PeerSettings {
             hold_time: Duration::from_secs(hold_time.into()),
             // RFC 4271 §10: a third of the hold time.
             keepalive: Duration::from_secs(hold_time.into()) / 3,
-            remote_restart_time: self.restart_time(&open.capabilities, &families),
+            restart: self.remote_restart(&open.capabilities, &families),
             route_refresh: open.capabilities.route_refresh,
             codec: Codec {
                 four_octet_as: open.capabilities.four_octet_as,
@@ -98,14 +110,23 @@ impl PeerSettings {
     }
 
     /// RFC 4724 §3: graceful restart holds only where both ends offer it.
-    fn restart_time(&self, theirs: &Capabilities, families: &[Family]) -> Option<Duration> {
-        let ours = self.graceful_restart?;
+    fn remote_restart(&self, theirs: &Capabilities, families: &[Family]) -> Option<RemoteRestart> {
+        self.graceful_restart?;
         let theirs = theirs.graceful_restart.as_ref()?;
-        let preserved = theirs
+        let common = theirs
             .families
             .iter()
-            .any(|(family, _)| families.contains(family));
-        (preserved && !ours.is_zero()).then(|| Duration::from_secs(theirs.restart_time.into()))
+            .filter(|(family, _)| families.contains(family));
+        Some(RemoteRestart {
+            restarting: theirs.restarting,
+            time: Duration::from_secs(theirs.restart_time.into()),
+            families: common.clone().map(|(family, _)| *family).collect(),
+            kept: common
+                .filter(|(_, kept)| *kept)
+                .map(|(family, _)| *family)
+                .collect(),
+            notification: theirs.notification,
+        })
     }
 
     /// RFC 4271 §6.8 with RFC 6286 §2.3: whether the connection that we made

@@ -6,14 +6,37 @@ use super::{DownReason, State, StopReason};
 use crate::wire::Notification;
 use crate::wire::iana::{cease, error, open_error};
 
+/// What follows when we stop a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aftermath {
+    /// Our routes go with it.
+    Gone,
+    /// The daemon goes, and packets are forwarded on.
+    Forwarding,
+    /// It may come back soon.
+    Open,
+}
+
 impl StopReason {
+    pub(super) fn aftermath(&self) -> Aftermath {
+        match self {
+            Self::MaximumPrefixes { .. }
+            | Self::AdministrativeShutdown(_)
+            | Self::PeerDeconfigured => Aftermath::Gone,
+            Self::Restart(_) => Aftermath::Forwarding,
+            Self::AdministrativeReset(_) | Self::ConfigurationChange | Self::InternalError(_) => {
+                Aftermath::Open
+            }
+        }
+    }
+
     /// The NOTIFICATION that tells the peer (RFC 4486).
     pub fn notification(&self) -> Notification {
         match self {
             Self::MaximumPrefixes { family, limit, .. } => {
                 Notification::maximum_prefixes(*family, *limit)
             }
-            Self::AdministrativeShutdown(text) => {
+            Self::AdministrativeShutdown(text) | Self::Restart(text) => {
                 Notification::shutdown(cease::ADMINISTRATIVE_SHUTDOWN, text)
             }
             Self::AdministrativeReset(text) => {
@@ -75,6 +98,12 @@ impl fmt::Display for StopReason {
                 f.write_str("shut down by the operator")
             }
             Self::AdministrativeShutdown(text) => write!(f, "shut down by the operator: {text}"),
+            Self::Restart(text) if text.is_empty() => {
+                f.write_str("bgpd stops and leaves its routes in place")
+            }
+            Self::Restart(text) => {
+                write!(f, "bgpd stops and leaves its routes in place: {text}")
+            }
             Self::AdministrativeReset(text) if text.is_empty() => {
                 f.write_str("reset by the operator")
             }
