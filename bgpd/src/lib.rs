@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod fastpath;
 pub mod fib;
 pub mod interface;
+mod log_limit;
 pub mod netlink;
 pub mod probe;
 pub mod router;

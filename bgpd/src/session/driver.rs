@@ -2,7 +2,8 @@
 //! carries out what it says. What an operator has to know is in [`Status`], whose
 //! readers log it; what is logged here is detail.
 
-use std::collections::VecDeque;
+mod input;
+
 use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -13,26 +14,28 @@ use std::time::{Duration, Instant};
 use bgp_core::peer::{
     Action, ConnectionId, DownReason, Event, Negotiated, Peer, PeerSettings, State, StopReason,
 };
-use bgp_core::wire::{self, Malformed, Message, Update};
+use bgp_core::wire::{self, Message, Update};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
-use super::link::{Link, Read};
-use super::log_limit::LogLimit;
+use super::admission::Admission;
+use super::link::Link;
 use super::report::Report;
+use super::to_router::{RouterGone, ToRouter};
 use super::{Command, Settings, Status};
+use crate::log_limit::LogLimit;
 use crate::router::Outbound;
 use crate::transport::{self, ConnectError, ConnectOptions, Connection, MismatchKind, Watch};
 use crate::{fastpath, router};
+use input::Batch;
 
 pub(super) struct Driver {
     settings: Settings,
     peer: Peer,
     links: Vec<Link>,
     dial: Option<Dial>,
-    /// What the router has not taken yet, in order.
-    to_router: VecDeque<router::Command>,
+    to_router: ToRouter,
     /// UPDATEs of the batch that is being read.
     batch: Vec<Update>,
     established: Option<Running>,
@@ -43,10 +46,11 @@ pub(super) struct Driver {
     /// What the last look has found.
     mismatch: Option<MismatchKind>,
     report: Report,
-    log_limit: LogLimit,
+    malformed_log: LogLimit,
+    admission: Admission,
+    refused_log: LogLimit,
     sleep: Pin<Box<Sleep>>,
     commands: mpsc::Receiver<Command>,
-    router: mpsc::Sender<router::Command>,
     fastpath: Option<fastpath::Handle>,
 }
 
@@ -86,27 +90,24 @@ impl Driver {
         status: watch::Sender<Status>,
     ) -> Self {
         let seed = RandomState::new().hash_one(&settings.peer.name);
-        let machine = PeerSettings::new(
-            &settings.peer,
-            settings.router_id,
-            settings.restarting_until,
-        );
+        let machine = PeerSettings::new(&settings.peer, settings.router_id);
         Self {
             peer: Peer::new(machine, seed),
             settings,
             links: Vec::new(),
             dial: None,
-            to_router: VecDeque::new(),
+            to_router: ToRouter::new(router),
             batch: Vec::new(),
             established: None,
             farewells: JoinSet::new(),
             watch: None,
             mismatch: None,
             report: Report::new(status),
-            log_limit: LogLimit::default(),
+            malformed_log: LogLimit::default(),
+            admission: Admission::new(Instant::now()),
+            refused_log: LogLimit::default(),
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             commands,
-            router,
             fastpath,
         }
     }
@@ -119,7 +120,12 @@ impl Driver {
                 Wake::Command(Some(command)) => self.command(command),
                 Wake::Command(None) => break,
                 Wake::Dialed(id, outcome) => self.dialed(id, outcome),
-                Wake::Readable(id) => self.read(id),
+                Wake::Readable(id) => {
+                    if self.read(id) == Batch::Full {
+                        // A peer that always has more to say is not the only one.
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Wake::Progress => {}
                 Wake::RouterGone => {
                     let reason = StopReason::InternalError("the router has ended".to_owned());
@@ -135,7 +141,7 @@ impl Driver {
 
     async fn wait(&mut self) -> Wake {
         let deadline = self.deadline();
-        let may_read = self.may_read();
+        let may_read = self.to_router.has_room();
         if self.sleep.deadline() != deadline {
             self.sleep.as_mut().reset(deadline);
         }
@@ -146,25 +152,15 @@ impl Driver {
         let (links, to_router) = (&self.links, &mut self.to_router);
         tokio::select! {
             command = self.commands.recv() => Wake::Command(command),
-            permit = self.router.reserve(), if !to_router.is_empty() => match permit {
-                Ok(permit) => {
-                    if let Some(command) = to_router.pop_front() {
-                        permit.send(command);
-                    }
-                    Wake::Progress
-                }
-                Err(_) => Wake::RouterGone,
+            handed_over = to_router.hand_over() => match handed_over {
+                Ok(()) => Wake::Progress,
+                Err(RouterGone) => Wake::RouterGone,
             },
             (id, outcome) = dialing(&mut self.dial) => Wake::Dialed(id, outcome),
             wake = ready(links, may_read) => wake,
             outbound = next_outbound(outbound) => Wake::Outbound(outbound),
             () = self.sleep.as_mut() => Wake::Timer,
         }
-    }
-
-    /// While the router is behind, TCP holds the peer back.
-    fn may_read(&self) -> bool {
-        self.to_router.len() < ROUTER_COMMANDS
     }
 
     fn deadline(&self) -> tokio::time::Instant {
@@ -216,25 +212,6 @@ impl Driver {
         }
     }
 
-    fn accepted(&mut self, connection: Connection, now: Instant) {
-        let peer = &self.settings.peer;
-        if peer.auth_key_file.is_some() && self.settings.key.is_none() {
-            return;
-        }
-        if let Err(error) = connection.adopt(peer.ttl, self.settings.key.as_ref()) {
-            let words = format!(
-                "cannot set TTL or MD5 key on the connection from {}, so it is closed: {error}",
-                connection.remote
-            );
-            tracing::error!(peer = %peer.name, "{words}");
-            self.report.last_error = Some(words);
-            return;
-        }
-        let id = self.peer.new_connection();
-        self.links.push(Link::new(id, connection));
-        self.peer.handle(Event::Accepted(id), now);
-    }
-
     fn dial(&mut self, id: ConnectionId) {
         let peer = &self.settings.peer;
         let options = ConnectOptions {
@@ -284,67 +261,11 @@ impl Driver {
         }
     }
 
-    fn read(&mut self, id: ConnectionId) {
-        let mut octets = 0;
-        while octets < BATCH_OCTETS {
-            let Some(link) = self.links.iter_mut().find(|link| link.id == id) else {
-                break;
-            };
-            match link.read() {
-                Read::Bytes(read) => {
-                    octets += read;
-                    self.take_messages(id);
-                }
-                Read::Empty => break,
-                Read::Closed(words) => {
-                    self.peer
-                        .handle(Event::ConnectionClosed(id, words), Instant::now());
-                    break;
-                }
-            }
-        }
-        self.carry_out();
-        self.hand_batch();
-    }
-
-    /// Every whole message that has been read. Actions are carried out between
-    /// messages: an OPEN changes how the next one is decoded.
-    fn take_messages(&mut self, id: ConnectionId) {
-        let now = Instant::now();
-        while let Some(link) = self.links.iter_mut().find(|link| link.id == id) {
-            match link.next_message() {
-                Ok(None) => return,
-                Ok(Some(decoded)) => {
-                    if !decoded.malformed.is_empty() {
-                        self.repaired(&decoded.malformed, now);
-                    }
-                    self.peer.handle(Event::Received(id, decoded.message), now);
-                }
-                Err(notification) => self.peer.handle(Event::Malformed(id, notification), now),
-            }
-            self.carry_out();
-        }
-    }
-
-    fn repaired(&mut self, malformed: &[Malformed], now: Instant) {
-        self.report.counts.updates_malformed += 1;
-        if let (Some(suppressed), Some(first)) = (self.log_limit.pass(now), malformed.first()) {
-            tracing::warn!(
-                peer = %self.settings.peer.name,
-                suppressed,
-                "malformed UPDATE (RFC 7606): {first}"
-            );
-        }
-    }
-
     fn timeout(&mut self) {
         let now = Instant::now();
+        self.look_for_life(now);
         let send_hold_time = self.send_hold_time();
         for link in &self.links {
-            // Unread bytes are a sign of life: we are behind, not the peer.
-            if link.has_unread() {
-                self.peer.handle(Event::Alive(link.id), now);
-            }
             if link
                 .send_hold_at(send_hold_time)
                 .is_some_and(|at| at <= now)
@@ -390,7 +311,7 @@ impl Driver {
         if running.was_full && running.outbound.len() <= running.outbound.max_capacity() / 2 {
             running.was_full = false;
             let path = self.settings.path;
-            self.to_router.push_back(router::Command::Writable { path });
+            self.to_router.push(router::Command::Writable { path });
         }
     }
 
@@ -436,7 +357,9 @@ impl Driver {
                 Action::Established(id, negotiated) => self.up(id, negotiated),
                 Action::Refresh(family) => {
                     let path = self.settings.path;
-                    self.tell_router(router::Command::Refresh { path, family });
+                    if !self.to_router.has_refresh(family) {
+                        self.tell_router(router::Command::Refresh { path, family });
+                    }
                 }
                 Action::Down(reason) => self.down(reason),
                 Action::AttemptFailed(reason) => {
@@ -506,7 +429,7 @@ impl Driver {
 
     fn tell_router(&mut self, command: router::Command) {
         self.hand_batch();
-        self.to_router.push_back(command);
+        self.to_router.push(command);
     }
 
     fn hand_batch(&mut self) {
@@ -514,7 +437,7 @@ impl Driver {
             let path = self.settings.path;
             let updates = std::mem::take(&mut self.batch);
             self.to_router
-                .push_back(router::Command::Updates { path, updates });
+                .push(router::Command::Updates { path, updates });
         }
     }
 
@@ -541,11 +464,7 @@ impl Driver {
         let goodbye = StopReason::AdministrativeShutdown(String::new());
         self.peer.handle(Event::Stop(goodbye), Instant::now());
         self.settle();
-        for command in self.to_router.drain(..) {
-            if self.router.send(command).await.is_err() {
-                break;
-            }
-        }
+        self.to_router.finish().await;
         while self.farewells.join_next().await.is_some() {}
     }
 }
@@ -613,10 +532,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// No timer runs.
 const FAR: Duration = Duration::from_secs(3600);
-/// Read at most this much before the router gets it.
-const BATCH_OCTETS: usize = 256 * 1024;
-/// Stop reading while this many commands wait for the router.
-const ROUTER_COMMANDS: usize = 2;
 /// Take nothing more from the router while this much waits to be sent.
 const OUTBOUND_OCTETS: usize = 256 * 1024;
 const OUTBOUND: usize = 256;

@@ -6,10 +6,11 @@
 //! Out: what the router has to say is encoded into a buffer that never holds up
 //! reading, timers or keepalives.
 
+mod admission;
 mod driver;
 mod link;
-mod log_limit;
 mod report;
+mod to_router;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,9 +34,6 @@ pub struct Settings {
     /// Read from the peer's `auth_key_file`. A peer that has the file but no key
     /// here stays down.
     pub key: Option<AuthKey>,
-    /// After a restart over which the kernel has forwarded: when routes are
-    /// selected at the latest.
-    pub restarting_until: Option<Instant>,
 }
 
 /// What the daemon tells a session.

@@ -1,17 +1,17 @@
-//! Keeps a peer that sends rubbish from filling the log.
+//! Keeps what a peer can cause at will from filling the log.
 
 use std::time::{Duration, Instant};
 
 /// Lets one line through per interval, and counts the rest.
 #[derive(Debug, Default)]
-pub(super) struct LogLimit {
+pub(crate) struct LogLimit {
     last: Option<Instant>,
     suppressed: u64,
 }
 
 impl LogLimit {
     /// How many lines were held back since the last one, if one may go now.
-    pub(super) fn pass(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn pass(&mut self, now: Instant) -> Option<u64> {
         let due = self
             .last
             .is_none_or(|last| now.saturating_duration_since(last) >= INTERVAL);
