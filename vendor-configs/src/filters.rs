@@ -2,72 +2,87 @@
 //! names is refused.
 
 use bgp_core::config::VifKind;
+use bgp_core::{Family, aws};
 use ipnet::IpNet;
-use serde::Serialize;
 
-/// One line of a prefix filter: `net` and what is inside it up to length `le`.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// One line of a prefix filter: what is inside `net` and as long as this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Filter {
     pub(crate) permit: bool,
     pub(crate) net: IpNet,
-    pub(crate) le: u8,
+    pub(crate) min_len: u8,
+    pub(crate) max_len: u8,
 }
 
-/// The inbound filter of one family.
-pub(crate) fn inbound(kind: VifKind, own: &[IpNet], ipv6: bool) -> Vec<Filter> {
-    let longest = if ipv6 { 128 } else { 32 };
-    let line = |permit| {
-        move |net| Filter {
-            permit,
-            net,
-            le: longest,
+/// The inbound filter of one family: `own` is all that this router announces.
+pub(crate) fn inbound(kind: VifKind, own: &[IpNet], family: Family) -> Vec<Filter> {
+    let of_family = |net: IpNet| Family::of(net.addr()) == family;
+    let own = own.iter().map(|net| refuse_own(kind, *net));
+    let bogons: &[aws::Range] = match kind {
+        VifKind::Public => &aws::BOGONS,
+        VifKind::Private | VifKind::Transit => &[],
+    };
+    let bogons = bogons.iter().map(|range| line(false, *range));
+    let passed = aws::default_accept(kind).iter();
+    let passed = passed.map(|range| line(true, *range));
+    let mut lines: Vec<Filter> = Vec::new();
+    for line in own.chain(bogons).chain(passed) {
+        // IOS refuses to have a line twice.
+        if of_family(line.net) && !lines.contains(&line) {
+            lines.push(line);
         }
-    };
-    let own = own
-        .iter()
-        .copied()
-        .filter(|net| net.addr().is_ipv4() != ipv6);
-    let (refused, passed): (&[&str], &[&str]) = match (kind, ipv6) {
-        (VifKind::Private | VifKind::Transit, false) => (
-            &[],
-            &[
-                "10.0.0.0/8",
-                "172.16.0.0/12",
-                "192.168.0.0/16",
-                "100.64.0.0/10",
-            ],
-        ),
-        (VifKind::Private | VifKind::Transit, true) => (&[], &["fc00::/7", "2000::/3"]),
-        (VifKind::Public, false) => (BOGONS_IPV4, &["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"]),
-        (VifKind::Public, true) => (BOGONS_IPV6, &["2000::/3"]),
-    };
-    own.map(line(false))
-        .chain(nets(refused).map(line(false)))
-        .chain(nets(passed).map(line(true)))
-        .collect()
+    }
+    lines
 }
 
-fn nets(texts: &'static [&'static str]) -> impl Iterator<Item = IpNet> {
-    texts.iter().map(|text| {
-        text.parse()
-            .expect("invariant: the tables below hold prefixes")
-    })
+/// Our network and all that is inside it; but the network alone where it is an
+/// aggregate (10.0.0.0/8) that VPCs can rightly be inside of.
+fn refuse_own(kind: VifKind, net: IpNet) -> Filter {
+    let mut ranges = aws::default_accept(kind).iter();
+    let aggregate = ranges.any(|range| net.contains(&range.net));
+    Filter {
+        permit: false,
+        net,
+        min_len: net.prefix_len(),
+        max_len: if aggregate {
+            net.prefix_len()
+        } else {
+            net.max_prefix_len()
+        },
+    }
 }
 
-/// IANA's special-purpose registry (RFC 6890), what no public route may be in.
-const BOGONS_IPV4: &[&str] = &[
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/3",
-];
-const BOGONS_IPV6: &[&str] = &["2001:db8::/32", "2002::/16", "3fff::/20"];
+fn line(permit: bool, range: aws::Range) -> Filter {
+    Filter {
+        permit,
+        net: range.net,
+        min_len: range.min_len,
+        max_len: range.net.max_prefix_len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_announced_aggregate_does_not_shut_out_the_vpcs_inside_it() {
+        let own = [
+            "10.0.0.0/8".parse().unwrap(),
+            "10.9.0.0/16".parse().unwrap(),
+        ];
+        let filters = inbound(VifKind::Private, &own, Family::Ipv4);
+        assert_eq!((filters[0].min_len, filters[0].max_len), (8, 8));
+        assert_eq!((filters[1].min_len, filters[1].max_len), (16, 32));
+    }
+
+    #[test]
+    fn bogons_are_refused_on_public_links_alone_and_stay_in_their_family() {
+        let public = inbound(VifKind::Public, &[], Family::Ipv6);
+        assert!(public.iter().any(|filter| !filter.permit));
+        assert!(public.iter().all(|filter| filter.net.addr().is_ipv6()));
+        let private = inbound(VifKind::Private, &[], Family::Ipv4);
+        assert!(private.iter().all(|filter| filter.permit));
+    }
+}

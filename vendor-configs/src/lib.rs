@@ -1,16 +1,33 @@
-//! One Direct Connect link, written for the routers people have.
+//! One router's share of Direct Connect, written for the routers people have.
 //!
-//! A [`RouterLink`] says what the link is; [`render`] writes it for a
-//! [`Platform`], from the template in the platform's folder, beside which
-//! its golden outputs stand. The texts filter in both directions, limit
-//! prefixes, run BFD and set AWS's preference communities; they announce
-//! exactly what was asked for.
+//! A [`RouterPlan`] says what is asked for; [`Router::new`] checks it once;
+//! [`render`] writes it for a [`Platform`], from the [`Templates`] in the
+//! platform's folder, beside which its golden outputs stand. The texts filter in
+//! both directions, limit prefixes, run BFD and set AWS's preference
+//! communities; they announce exactly what was asked for.
 
+pub mod indented;
+pub mod junos;
+
+mod check;
 mod filters;
-mod link;
+mod header;
+mod plan;
 mod platform;
+mod quoting;
 mod render;
+mod template;
+mod view;
+mod words;
 
-pub use link::{Mistake, Preference, RouterLink, Session};
+mod cisco_ios_xe;
+mod juniper_junos;
+
+pub use check::{Mistake, Mistakes, Router, check_pair};
+pub use plan::{
+    Backup, Bfd, Limits, RouterLink, RouterPlan, Scope, Session, SessionKey, Timers,
+};
 pub use platform::{Platform, UnknownPlatform};
-pub use render::{KeyText, RenderError, render};
+pub use render::{KeyText, Part, RenderError, Wanted, render};
+pub use template::{TemplateError, Templates};
+pub use words::{Description, HostName, InterfaceName, Name, VifId, VrfName};

@@ -1,59 +1,167 @@
-//! The router platforms, by netutils' names.
+//! The router platforms, by netutils' names: one [`Entry`] each, in a folder of
+//! its own beside its templates and their goldens.
 
 use std::fmt;
 use std::str::FromStr;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Platform {
-    CiscoIosXe,
-    JuniperJunos,
-}
+use bgp_core::VlanId;
+
+use crate::check::{Mistake, Router};
+use crate::plan::RouterLink;
+use crate::quoting::Quoting;
+use crate::words::Name;
+use crate::{cisco_ios_xe, juniper_junos};
+
+/// In alphabetical order of their names.
+static ENTRIES: [&Entry; 2] = [&cisco_ios_xe::ENTRY, &juniper_junos::ENTRY];
+
+/// A platform that links can be written for.
+#[derive(Clone, Copy)]
+pub struct Platform(&'static Entry);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown platform {0:?}; known: {known}", known = Platform::ALL.map(Platform::name).join(", "))]
+#[error("unknown platform {0:?}; known: {known}", known = Platform::all().map(Platform::name).collect::<Vec<_>>().join(", "))]
 pub struct UnknownPlatform(String);
 
+/// All that differs between platforms, but for the templates' text.
+pub(crate) struct Entry {
+    /// netutils' name, and the folder's.
+    pub(crate) name: &'static str,
+    /// For people.
+    pub(crate) title: &'static str,
+    /// The usual first port that can carry a Direct Connect.
+    pub(crate) default_parent: &'static str,
+    /// The VLAN's interface, from its parent's name.
+    pub(crate) interface: fn(&str, VlanId) -> String,
+    /// What begins a line of comment.
+    pub(crate) comment: &'static str,
+    /// Where a template writes `description` and `key`: as bare words to the end
+    /// of the line or statement, or between quotes.
+    pub(crate) description: Quoting,
+    pub(crate) key: Quoting,
+    /// Characters that the stem of a policy's name can have; templates add up to
+    /// 15 to it.
+    pub(crate) longest_policy: usize,
+    /// File name and text; `config.j2`, `assumes.j2`, `verify.j2`, `drain.j2`,
+    /// `rollback.j2`, and those of further forms.
+    pub(crate) templates: &'static [(&'static str, &'static str)],
+    /// Other forms of the configuration.
+    pub(crate) forms: &'static [Form],
+    /// What this platform can't do.
+    pub(crate) check: fn(&Router) -> Vec<Mistake>,
+}
+
+/// Another form of a platform's configuration.
+pub(crate) struct Form {
+    pub(crate) name: &'static str,
+    pub(crate) made: Made,
+}
+
+pub(crate) enum Made {
+    /// By this template.
+    #[expect(dead_code, reason = "the Linux platform's networkd form")]
+    Template(&'static str),
+    /// From the text of `config.j2`; the error is for the template's author.
+    From(fn(&str) -> Result<String, String>),
+}
+
+/// `("config.j2", its text)`, …, of the files beside the caller.
+macro_rules! templates {
+    ($($file:literal),* $(,)?) => { &[$(($file, include_str!($file))),*] };
+}
+pub(crate) use templates;
+
 impl Platform {
-    pub const ALL: [Self; 2] = [Self::CiscoIosXe, Self::JuniperJunos];
+    pub fn all() -> impl Iterator<Item = Self> {
+        ENTRIES.iter().map(|entry| Self(entry))
+    }
 
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::CiscoIosXe => "cisco_ios_xe",
-            Self::JuniperJunos => "juniper_junos",
-        }
+        self.0.name
     }
 
     /// For people.
     pub const fn title(self) -> &'static str {
-        match self {
-            Self::CiscoIosXe => "Cisco IOS-XE",
-            Self::JuniperJunos => "Juniper Junos (MX)",
-        }
+        self.0.title
     }
 
-    pub(crate) const fn default_parent(self) -> &'static str {
-        match self {
-            Self::CiscoIosXe => "TenGigabitEthernet0/0/0",
-            Self::JuniperJunos => "xe-0/0/0",
-        }
+    /// Names of the other forms that its configuration can have.
+    pub fn forms(self) -> impl Iterator<Item = &'static str> {
+        self.0.forms.iter().map(|form| form.name)
     }
 
-    pub(crate) const fn template(self) -> &'static str {
-        match self {
-            Self::CiscoIosXe => include_str!("cisco_ios_xe/template.txt"),
-            Self::JuniperJunos => include_str!("juniper_junos/template.txt"),
-        }
+    /// The port that carries the link.
+    pub fn parent(self, link: &RouterLink) -> &str {
+        link.parent
+            .as_ref()
+            .map_or(self.0.default_parent, |parent| parent.as_str())
     }
 
-    /// Characters that a key can't have on this platform, for want of a way to
-    /// write them.
-    pub(crate) const fn refused_in_keys(self) -> &'static str {
-        match self {
-            // `?` asks for help and a space ends the word.
-            Self::CiscoIosXe => "? ",
-            // Inside double quotes.
-            Self::JuniperJunos => "\"\\",
+    /// The VLAN's interface on that port.
+    pub fn interface(self, parent: &str, vlan: VlanId) -> String {
+        (self.0.interface)(parent, vlan)
+    }
+
+    /// What the names of the link's policies begin with.
+    pub fn policy(self, name: &Name) -> String {
+        let stem = format!("DX-{}", name.as_str().to_ascii_uppercase());
+        if stem.len() <= self.0.longest_policy {
+            return stem;
         }
+        // FNV-1a: names that begin alike stay apart, from run to run the same.
+        let hash = stem.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        let kept = &stem[..self.0.longest_policy - 9];
+        format!("{kept}-{hash:08X}")
+    }
+
+    pub(crate) const fn comment(self) -> &'static str {
+        self.0.comment
+    }
+
+    pub(crate) fn description(self, text: &str) -> Result<String, char> {
+        self.0.description.write(text)
+    }
+
+    pub(crate) fn key(self, text: &str) -> Result<String, char> {
+        self.0.key.write(text)
+    }
+
+    pub(crate) fn form(self, name: &str) -> Option<&'static Form> {
+        self.0.forms.iter().find(|form| form.name == name)
+    }
+
+    pub(crate) fn templates(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.0.templates.iter().copied()
+    }
+
+    pub(crate) fn check(self, router: &Router) -> Vec<Mistake> {
+        (self.0.check)(router)
+    }
+}
+
+/// `NAME.VLAN`, as most write it.
+pub(crate) fn dotted(parent: &str, vlan: VlanId) -> String {
+    format!("{parent}.{vlan}")
+}
+
+/// For a platform that can do all.
+pub(crate) const fn nothing_missing(_: &Router) -> Vec<Mistake> {
+    Vec::new()
+}
+
+impl PartialEq for Platform {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Platform {}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -67,8 +175,7 @@ impl FromStr for Platform {
     type Err = UnknownPlatform;
 
     fn from_str(text: &str) -> Result<Self, UnknownPlatform> {
-        Self::ALL
-            .into_iter()
+        Self::all()
             .find(|platform| platform.name() == text)
             .ok_or_else(|| UnknownPlatform(text.to_owned()))
     }

@@ -4,7 +4,9 @@ use std::io::IsTerminal;
 
 use bgp_core::config::VifKind;
 use serde_json::json;
-use vendor_configs::{KeyText, Platform, RouterLink, Session};
+use vendor_configs::{
+    KeyText, Part, Platform, Router, RouterLink, RouterPlan, Session, SessionKey, Templates, Wanted,
+};
 
 use super::find_vif;
 use super::view::known_kind;
@@ -30,8 +32,21 @@ pub(super) async fn run(args: RouterConfigArgs, global: &Global) -> anyhow::Resu
     } else {
         KeyText::Redact
     };
-    let text = vendor_configs::render(&link, platform, keys)
-        .map_err(|error| Refused::new(format!("{} ({}): {error}", vif.id, vif.name)))?;
+    let refused = |error: String| Refused::new(format!("{} ({}): {error}", vif.id, vif.name));
+    let router = Router::new(RouterPlan {
+        hostname: None,
+        router_id: None,
+        links: vec![link.clone()],
+        backup: None,
+    })
+    .map_err(|error| refused(error.to_string()))?;
+    let wanted = Wanted {
+        part: Part::Whole,
+        form: None,
+        keys,
+    };
+    let text = vendor_configs::render(&router, platform, &Templates::built_in(), wanted)
+        .map_err(|error| refused(error.to_string()))?;
     tell(&link, &args);
     let answer = json!({
         "vif": vif.id,
@@ -44,13 +59,12 @@ pub(super) async fn run(args: RouterConfigArgs, global: &Global) -> anyhow::Resu
 }
 
 fn list_platforms(global: &Global) -> anyhow::Result<Verdict> {
-    let platforms: Vec<_> = Platform::ALL
-        .iter()
+    let platforms: Vec<_> = Platform::all()
         .map(|platform| json!({ "platform": platform.name(), "title": platform.title() }))
         .collect();
     global.reader().show(&platforms, |_| {
         let mut table = Listing::new(&["PLATFORM", "FOR"]);
-        for platform in Platform::ALL {
+        for platform in Platform::all() {
             table.row(vec![
                 platform.name().to_owned(),
                 platform.title().to_owned(),
@@ -78,20 +92,25 @@ fn link(vif: &VirtualInterface, args: &RouterConfigArgs) -> Result<RouterLink, R
         VifKind::Public if args.advertise.is_empty() => vif.route_filter_prefixes.clone(),
         _ => args.advertise.clone(),
     };
-    Ok(RouterLink {
-        name: vif.name.clone(),
-        vif_id: Some(vif.id.clone()),
+    let word = |error: vendor_configs::Mistake| Refused::new(error.to_string());
+    let mut link = RouterLink::new(
+        vif.name.parse().map_err(word)?,
         kind,
-        parent: args.parent.clone(),
-        vlan: vif.vlan.ok_or_else(|| lacks("VLAN"))?,
-        mtu: vif.mtu.unwrap_or(1500),
-        local_asn: vif.asn.ok_or_else(|| lacks("AS number of ours"))?,
-        sessions: sessions
+        vif.vlan.ok_or_else(|| lacks("VLAN"))?,
+        vif.asn.ok_or_else(|| lacks("AS number of ours"))?,
+        sessions
             .filter(|all| !all.is_empty())
             .ok_or_else(|| lacks("session with addresses"))?,
-        advertise,
-        preference: args.preference.map(preference),
-    })
+    );
+    link.vif_id = Some(vif.id.parse().map_err(word)?);
+    link.parent = match &args.parent {
+        Some(parent) => Some(parent.parse().map_err(word)?),
+        None => None,
+    };
+    link.mtu = vif.mtu.unwrap_or(1500);
+    link.advertise = advertise;
+    link.preference = args.preference.map(preference);
+    Ok(link)
 }
 
 fn session(vif: &VirtualInterface, peer: &BgpPeer) -> Option<Session> {
@@ -99,18 +118,18 @@ fn session(vif: &VirtualInterface, peer: &BgpPeer) -> Option<Session> {
         local: peer.customer_address?,
         peer: peer.amazon_address?.addr(),
         peer_asn: vif.amazon_asn?,
-        auth_key: match &peer.key {
-            PeerKey::Known(key) => Some(key.clone()),
-            PeerKey::Hidden | PeerKey::Unusable(_) => None,
+        key: match &peer.key {
+            PeerKey::Known(key) => SessionKey::Md5(key.clone()),
+            PeerKey::Hidden | PeerKey::Unusable(_) => SessionKey::LeftOut,
         },
     })
 }
 
-fn preference(preference: Preference) -> vendor_configs::Preference {
+fn preference(preference: Preference) -> bgp_core::config::Preference {
     match preference {
-        Preference::Low => vendor_configs::Preference::Low,
-        Preference::Medium => vendor_configs::Preference::Medium,
-        Preference::High => vendor_configs::Preference::High,
+        Preference::Low => bgp_core::config::Preference::Low,
+        Preference::Medium => bgp_core::config::Preference::Medium,
+        Preference::High => bgp_core::config::Preference::High,
     }
 }
 
@@ -119,7 +138,7 @@ fn tell(link: &RouterLink, args: &RouterConfigArgs) {
     if link
         .sessions
         .iter()
-        .any(|session| session.auth_key.is_none())
+        .any(|session| session.key == SessionKey::LeftOut)
     {
         note(
             "note: AWS did not return a usable MD5 key; the session needs one (dxctl vif show says why)",

@@ -1,0 +1,577 @@
+//! What a template sees: the router as the platform writes it. User's text is
+//! quoted already and stands in a template as it is.
+
+use bgp_core::config::{Preference, VifKind};
+use bgp_core::wire::Community;
+use bgp_core::{Family, RouterId};
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::check::{Mistake, Mistakes, Router};
+use crate::filters::{self, Filter};
+use crate::plan::{Backup, RouterLink, Session, SessionKey, kind_word};
+use crate::platform::Platform;
+use crate::render::KeyText;
+use crate::words::VrfName;
+
+/// The root.
+#[derive(Serialize)]
+pub(crate) struct RouterView {
+    platform: &'static str,
+    title: &'static str,
+    hostname: Option<String>,
+    asn: u32,
+    /// What was given, or our first IPv4 address.
+    router_id: Option<String>,
+    /// Where the platform finds one by itself, a change would reset its sessions.
+    router_id_given: bool,
+    /// 65535:0 (RFC 8326).
+    graceful_shutdown: String,
+    /// Any link has it.
+    bfd: bool,
+    ipv4: bool,
+    ipv6: bool,
+    /// Somewhere two paths are equal.
+    multipath: bool,
+    /// Somewhere paths of different ASNs are equal.
+    multipath_relax: bool,
+    /// Every VIF.
+    links: Vec<LinkView>,
+    /// The same sessions by routing instance and family: the default instance
+    /// (`vrf` none) first.
+    instances: Vec<InstanceView>,
+}
+
+#[derive(Serialize)]
+struct LinkView {
+    #[serde(flatten)]
+    facts: LinkFacts,
+    sessions: Vec<SessionView>,
+}
+
+/// What a session needs of its link too.
+#[derive(Clone, Serialize)]
+struct LinkFacts {
+    name: String,
+    vif_id: Option<String>,
+    /// private, transit or public.
+    kind: &'static str,
+    parent: String,
+    parent_assumed: bool,
+    /// The VLAN's interface as the platform names it.
+    interface: String,
+    vlan: u16,
+    mtu: u32,
+    vrf: Option<String>,
+    /// Quoted for the platform.
+    description: String,
+    /// Stem of the names of policies: `DX-PROD`, cut to what the platform takes.
+    policy: String,
+    preference: Option<&'static str>,
+    local_preference: Option<u32>,
+    /// region, continent or global; none but on a public VIF.
+    scope: Option<&'static str>,
+    /// A route needs all of one of these sets; none: any passes. `no-export`
+    /// stands for 65535:65281.
+    accept_any: Vec<Vec<String>>,
+    /// The same of routes that AWS is about to withdraw (RFC 8326).
+    drained_any: Vec<Vec<String>>,
+    /// Put on all that is announced, instead of what was there.
+    communities: Vec<String>,
+    /// The same to drain the link: the lowest preference, and GRACEFUL_SHUTDOWN.
+    drain_communities: Vec<String>,
+    /// What is put before the path, besides our AS as always.
+    prepend: Vec<u32>,
+    bfd: Option<BfdView>,
+    /// Seconds.
+    keepalive: u16,
+    /// Seconds.
+    hold_time: u16,
+    receive_limit: u32,
+    advertise_limit: u32,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct BfdView {
+    /// Milliseconds.
+    interval: u16,
+    multiplier: u8,
+}
+
+#[derive(Clone, Serialize)]
+struct SessionView {
+    link: LinkFacts,
+    /// ipv4 or ipv6.
+    family: &'static str,
+    ipv6: bool,
+    /// Empty, or `-V6`: after `link.policy ~ "-IN"`.
+    suffix: &'static str,
+    /// Without its mask.
+    local: String,
+    mask: String,
+    prefix_len: u8,
+    /// The link's network, with its length.
+    network: String,
+    peer: String,
+    peer_asn: u32,
+    /// Quoted for the platform.
+    key: Option<String>,
+    /// In order: what no line permits is refused.
+    inbound: Vec<FilterView>,
+    outbound: Vec<NetView>,
+}
+
+#[derive(Clone, Serialize)]
+struct FilterView {
+    permit: bool,
+    #[serde(flatten)]
+    net: NetView,
+    min_len: u8,
+    max_len: u8,
+    /// Absent where it would say nothing.
+    ge: Option<u8>,
+    le: Option<u8>,
+}
+
+#[derive(Clone, Serialize)]
+struct NetView {
+    /// 10.0.0.0/8
+    net: String,
+    address: String,
+    mask: String,
+    /// 0.255.255.255
+    wildcard: String,
+    len: u8,
+}
+
+#[derive(Serialize)]
+struct InstanceView {
+    vrf: Option<String>,
+    /// Differs between instances, for a route distinguisher: its first VIF's VLAN.
+    number: u16,
+    /// Of the VIFs in it.
+    interfaces: Vec<String>,
+    families: Vec<FamilyView>,
+    /// Static routes of the backup.
+    backups: Vec<BackupView>,
+}
+
+#[derive(Serialize)]
+struct FamilyView {
+    family: &'static str,
+    ipv6: bool,
+    suffix: &'static str,
+    sessions: Vec<SessionView>,
+    /// What any of the sessions announces, once.
+    networks: Vec<NetView>,
+    /// Sessions of the highest preference; 1: no multipath.
+    multipath: usize,
+    /// These have different ASNs.
+    multipath_relax: bool,
+}
+
+#[derive(Serialize)]
+struct BackupView {
+    family: &'static str,
+    ipv6: bool,
+    #[serde(flatten)]
+    net: NetView,
+    /// One of the two, or both.
+    gateway: Option<String>,
+    interface: Option<String>,
+    /// Loses to eBGP everywhere, and beats an aggregate's 254.
+    distance: u8,
+}
+
+/// The router for `platform`, or what it can't write.
+pub(crate) fn view(
+    router: &Router,
+    platform: Platform,
+    keys: KeyText,
+) -> Result<RouterView, Mistakes> {
+    let writer = Writer {
+        router,
+        platform,
+        keys,
+    };
+    let mut mistakes = platform.check(router);
+    let mut links = Vec::new();
+    for link in router.links() {
+        match writer.link(link) {
+            Ok(link) => links.push(link),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    let sessions = || links.iter().flat_map(|link| &link.sessions);
+    let plan = router.plan();
+    let instances = writer.instances(&links);
+    let families = || instances.iter().flat_map(|instance| &instance.families);
+    let view = RouterView {
+        platform: platform.name(),
+        title: platform.title(),
+        hostname: plan.hostname.as_ref().map(ToString::to_string),
+        asn: router.asn().0,
+        router_id: router_id(router).map(|id| id.to_string()),
+        router_id_given: plan.router_id.is_some(),
+        graceful_shutdown: Community::GRACEFUL_SHUTDOWN.to_string(),
+        bfd: router.links().iter().any(|link| link.bfd.is_some()),
+        ipv4: sessions().any(|session| !session.ipv6),
+        ipv6: sessions().any(|session| session.ipv6),
+        multipath: families().any(|family| family.multipath > 1),
+        multipath_relax: families().any(|family| family.multipath_relax),
+        instances,
+        links,
+    };
+    Mistakes::unless(mistakes, view)
+}
+
+/// What was given, or our first IPv4 address.
+pub(crate) fn router_id(router: &Router) -> Option<RouterId> {
+    let mut sessions = router.links().iter().flat_map(|link| link.of(Family::Ipv4));
+    router.plan().router_id.or_else(|| {
+        sessions.find_map(|session| match session.local {
+            IpNet::V4(net) => Some(RouterId(net.addr())),
+            IpNet::V6(_) => None,
+        })
+    })
+}
+
+struct Writer<'a> {
+    router: &'a Router,
+    platform: Platform,
+    keys: KeyText,
+}
+
+impl Writer<'_> {
+    fn link(&self, link: &RouterLink) -> Result<LinkView, Vec<Mistake>> {
+        let facts = self.facts(link).map_err(|mistake| vec![mistake])?;
+        let mut sessions = Vec::new();
+        let mut mistakes = Vec::new();
+        for session in &link.sessions {
+            match self.key(session) {
+                Ok(key) => sessions.push(self.session(link, session, &facts, key)),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(LinkView { facts, sessions })
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    fn facts(&self, link: &RouterLink) -> Result<LinkFacts, Mistake> {
+        let public = link.kind == VifKind::Public;
+        let parent = self.platform.parent(link);
+        let preference = link.preference;
+        Ok(LinkFacts {
+            name: link.name.to_string(),
+            vif_id: link.vif_id.as_ref().map(ToString::to_string),
+            kind: kind_word(link.kind),
+            interface: self.platform.interface(parent, link.vlan),
+            parent: parent.to_owned(),
+            parent_assumed: link.parent.is_none(),
+            vlan: link.vlan.id(),
+            mtu: link.mtu,
+            vrf: link.vrf.as_ref().map(ToString::to_string),
+            description: self.description(link)?,
+            policy: self.platform.policy(&link.name),
+            preference: preference.map(|level| match level {
+                Preference::Low => "low",
+                Preference::Medium => "medium",
+                Preference::High => "high",
+            }),
+            local_preference: preference.map(Preference::local_pref),
+            scope: public.then(|| link.scope.name()),
+            accept_any: accepted(link),
+            drained_any: drained(link),
+            communities: texts(&announced_with(link)),
+            drain_communities: texts(&drained_with(link)),
+            prepend: if public {
+                vec![link.local_asn.0; prepended(preference)]
+            } else {
+                Vec::new()
+            },
+            bfd: link.bfd.map(|bfd| BfdView {
+                interval: bfd.interval,
+                multiplier: bfd.multiplier,
+            }),
+            keepalive: link.timers.keepalive,
+            hold_time: link.timers.hold,
+            receive_limit: link.limits.receive,
+            advertise_limit: link.limits.advertise,
+        })
+    }
+
+    fn description(&self, link: &RouterLink) -> Result<String, Mistake> {
+        let text = match &link.description {
+            Some(text) => text.as_str().to_owned(),
+            None => {
+                let mut text = format!("AWS Direct Connect {}", link.name);
+                text.truncate(80);
+                text
+            }
+        };
+        self.platform.description(&text).map_err(|refused| {
+            Mistake::new(format!(
+                "VIF {}: {} can't have {refused:?} in a description",
+                link.name, self.platform
+            ))
+        })
+    }
+
+    /// The refused character is not told: it is a part of the key.
+    fn key(&self, session: &Session) -> Result<Option<String>, Mistake> {
+        let SessionKey::Md5(key) = &session.key else {
+            return Ok(None);
+        };
+        let written = self.platform.key(key.expose()).map_err(|_| {
+            Mistake::new(format!(
+                "the MD5 key of peer {} has a character that {} can't have in a key: create the BGP peer with another key",
+                session.peer, self.platform
+            ))
+        })?;
+        Ok(Some(match self.keys {
+            KeyText::Reveal => written,
+            KeyText::Redact => self
+                .platform
+                .key(KeyText::REDACTED)
+                .unwrap_or_else(|_| KeyText::REDACTED.to_owned()),
+        }))
+    }
+
+    fn session(
+        &self,
+        link: &RouterLink,
+        session: &Session,
+        facts: &LinkFacts,
+        key: Option<String>,
+    ) -> SessionView {
+        let family = Family::of(session.peer);
+        let own: Vec<IpNet> = self
+            .router
+            .links()
+            .iter()
+            .flat_map(|link| link.advertise.clone())
+            .collect();
+        let inbound = filters::inbound(link.kind, &dedup(own), family);
+        SessionView {
+            link: facts.clone(),
+            family: family_word(family),
+            ipv6: family == Family::Ipv6,
+            suffix: suffix(family),
+            local: session.local.addr().to_string(),
+            mask: session.local.netmask().to_string(),
+            prefix_len: session.local.prefix_len(),
+            network: session.local.trunc().to_string(),
+            peer: session.peer.to_string(),
+            peer_asn: session.peer_asn.0,
+            key,
+            inbound: inbound.iter().map(filter_view).collect(),
+            outbound: link.announced(family).map(net_view).collect(),
+        }
+    }
+
+    fn instances(&self, links: &[LinkView]) -> Vec<InstanceView> {
+        let mut vrfs: Vec<Option<VrfName>> = Vec::new();
+        for link in self.router.links() {
+            if !vrfs.contains(&link.vrf) {
+                vrfs.push(link.vrf.clone());
+            }
+        }
+        vrfs.sort_by_key(Option::is_some);
+        vrfs.iter()
+            .map(|vrf| self.instance(vrf.as_ref(), links))
+            .collect()
+    }
+
+    fn instance(&self, vrf: Option<&VrfName>, links: &[LinkView]) -> InstanceView {
+        let inside = |link: &&LinkView| link.facts.vrf.as_deref() == vrf.map(VrfName::as_str);
+        let backup = self.router.plan().backup.as_ref();
+        let backup = backup.filter(|backup| backup.vrf.as_ref() == vrf);
+        let families = Family::ALL.into_iter().filter_map(|family| {
+            let sessions = links.iter().filter(inside).flat_map(|link| &link.sessions);
+            let sessions = sessions.filter(|session| session.family == family_word(family));
+            let sessions: Vec<SessionView> = sessions.cloned().collect();
+            (!sessions.is_empty()).then(|| self.family(vrf, family, sessions))
+        });
+        InstanceView {
+            vrf: vrf.map(ToString::to_string),
+            number: links.iter().find(inside).map_or(0, |link| link.facts.vlan),
+            interfaces: links
+                .iter()
+                .filter(inside)
+                .map(|link| link.facts.interface.clone())
+                .collect(),
+            families: families.collect(),
+            backups: backup
+                .map(|backup| self.backups(backup))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn family(
+        &self,
+        vrf: Option<&VrfName>,
+        family: Family,
+        sessions: Vec<SessionView>,
+    ) -> FamilyView {
+        let links = self
+            .router
+            .links()
+            .iter()
+            .filter(|link| link.vrf.as_ref() == vrf);
+        let networks = dedup(links.flat_map(|link| link.announced(family)).collect());
+        let best = sessions
+            .iter()
+            .map(|session| session.link.local_preference.unwrap_or(100))
+            .max();
+        let equal = sessions
+            .iter()
+            .filter(|session| session.link.local_preference.or(Some(100)) == best);
+        let equal: Vec<u32> = equal.map(|session| session.peer_asn).collect();
+        FamilyView {
+            family: family_word(family),
+            ipv6: family == Family::Ipv6,
+            suffix: suffix(family),
+            networks: networks.into_iter().map(net_view).collect(),
+            multipath: equal.len(),
+            multipath_relax: equal.iter().any(|asn| Some(asn) != equal.first()),
+            sessions,
+        }
+    }
+
+    fn backups(&self, backup: &Backup) -> Vec<BackupView> {
+        let has = |family: Family| {
+            self.router
+                .links()
+                .iter()
+                .any(|link| link.vrf == backup.vrf && link.of(family).next().is_some())
+        };
+        let reachable = |family| backup.gateways.is_empty() || backup.gateway(family).is_some();
+        let defaults = bgp_core::aws::DEFAULT_ROUTES.into_iter().filter(|net| {
+            let family = Family::of(net.addr());
+            has(family) && reachable(family)
+        });
+        let to: Vec<IpNet> = if backup.to.is_empty() {
+            defaults.collect()
+        } else {
+            backup.to.clone()
+        };
+        to.into_iter()
+            .map(|net| {
+                let family = Family::of(net.addr());
+                BackupView {
+                    family: family_word(family),
+                    ipv6: family == Family::Ipv6,
+                    net: net_view(net),
+                    gateway: backup.gateway(family).map(|gateway| gateway.to_string()),
+                    interface: backup.interface.as_ref().map(ToString::to_string),
+                    distance: 250,
+                }
+            })
+            .collect()
+    }
+}
+
+fn announced_with(link: &RouterLink) -> Vec<Community> {
+    match link.kind {
+        VifKind::Public => vec![link.scope.announced()],
+        VifKind::Private | VifKind::Transit => link
+            .preference
+            .map(Preference::community)
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// Every route of a public VIF has NO_EXPORT, and a tag if it is near.
+fn accepted(link: &RouterLink) -> Vec<Vec<String>> {
+    if link.kind != VifKind::Public {
+        return Vec::new();
+    }
+    let no_export = "no-export".to_owned();
+    let tags = link.scope.received();
+    if tags.is_empty() {
+        return vec![vec![no_export]];
+    }
+    let sets = tags
+        .iter()
+        .map(|tag| vec![tag.to_string(), no_export.clone()]);
+    sets.collect()
+}
+
+fn drained(link: &RouterLink) -> Vec<Vec<String>> {
+    let mut sets = accepted(link);
+    if sets.is_empty() {
+        sets.push(Vec::new());
+    }
+    for set in &mut sets {
+        set.push(Community::GRACEFUL_SHUTDOWN.to_string());
+    }
+    sets
+}
+
+/// AWS doesn't promise to honor RFC 8326; its own lowest preference works.
+fn drained_with(link: &RouterLink) -> Vec<Community> {
+    let ours = match link.kind {
+        VifKind::Public => link.scope.announced(),
+        VifKind::Private | VifKind::Transit => Preference::Low.community(),
+    };
+    vec![ours, Community::GRACEFUL_SHUTDOWN]
+}
+
+/// A public VIF has no preference communities.
+const fn prepended(preference: Option<Preference>) -> usize {
+    match preference {
+        None | Some(Preference::High) => 0,
+        Some(Preference::Medium) => 2,
+        Some(Preference::Low) => 4,
+    }
+}
+
+fn texts(communities: &[Community]) -> Vec<String> {
+    communities.iter().map(ToString::to_string).collect()
+}
+
+fn dedup(mut nets: Vec<IpNet>) -> Vec<IpNet> {
+    let mut seen = std::collections::BTreeSet::new();
+    nets.retain(|net| seen.insert(*net));
+    nets
+}
+
+const fn family_word(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "ipv4",
+        Family::Ipv6 => "ipv6",
+    }
+}
+
+const fn suffix(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "",
+        Family::Ipv6 => "-V6",
+    }
+}
+
+fn filter_view(filter: &Filter) -> FilterView {
+    let len = filter.net.prefix_len();
+    FilterView {
+        permit: filter.permit,
+        net: net_view(filter.net),
+        min_len: filter.min_len,
+        max_len: filter.max_len,
+        ge: Some(filter.min_len).filter(|ge| *ge > len),
+        le: Some(filter.max_len).filter(|le| *le > len),
+    }
+}
+
+fn net_view(net: IpNet) -> NetView {
+    NetView {
+        net: net.to_string(),
+        address: net.addr().to_string(),
+        mask: net.netmask().to_string(),
+        wildcard: net.hostmask().to_string(),
+        len: net.prefix_len(),
+    }
+}
