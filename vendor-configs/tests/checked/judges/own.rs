@@ -1,0 +1,159 @@
+//! Command shapes of our own, for platforms that publish no grammar and whose
+//! software doesn't run here.
+
+use std::sync::LazyLock;
+
+use vendor_configs::indented::{self, Node};
+
+use super::Complaint;
+use super::grammar::{Grammar, Quotes};
+
+macro_rules! grammar {
+    ($name:ident, $file:literal, $quotes:ident) => {
+        static $name: LazyLock<Grammar> = LazyLock::new(|| {
+            Grammar::read(
+                include_str!(concat!("grammars/", $file, ".txt")),
+                Quotes::$quotes,
+            )
+        });
+    };
+}
+
+grammar!(CISCO_IOS, "cisco_ios", Plain);
+grammar!(CISCO_IOS_XR, "cisco_ios_xr", Plain);
+grammar!(CISCO_NXOS, "cisco_nxos", Plain);
+grammar!(ARISTA_EOS, "arista_eos", Plain);
+grammar!(FRR, "frr", Plain);
+grammar!(FORTIOS, "fortinet_fortios", Join);
+grammar!(PANOS, "paloalto_panos", Join);
+grammar!(LINUX, "linux", Join);
+
+pub(crate) fn cisco_ios(text: &str) -> Vec<Complaint> {
+    by_indentation(&CISCO_IOS, text)
+}
+
+/// What stands in parentheses is one word to the shapes.
+pub(crate) fn cisco_ios_xr(text: &str) -> Vec<Complaint> {
+    let mut depth = 0u32;
+    let joined: String = text
+        .chars()
+        .filter(|c| {
+            match c {
+                '(' => depth += 1,
+                ')' | '\n' => depth = 0,
+                _ => {}
+            }
+            depth == 0 || *c != ' '
+        })
+        .collect();
+    by_indentation(&CISCO_IOS_XR, &joined)
+}
+
+pub(crate) fn cisco_nxos(text: &str) -> Vec<Complaint> {
+    by_indentation(&CISCO_NXOS, text)
+}
+
+pub(crate) fn arista_eos(text: &str) -> Vec<Complaint> {
+    by_indentation(&ARISTA_EOS, text)
+}
+
+/// Names that FRR's own checkers let pass undefined.
+pub(crate) fn frr(text: &str) -> Vec<Complaint> {
+    by_indentation(&FRR, text)
+}
+
+pub(crate) fn linux(text: &str) -> Vec<Complaint> {
+    flat(&LINUX, text)
+}
+
+pub(crate) fn panos(text: &str) -> Vec<Complaint> {
+    flat(&PANOS, text)
+}
+
+fn by_indentation(grammar: &Grammar, text: &str) -> Vec<Complaint> {
+    let mut complaints = unprintable(text);
+    complaints.extend(grammar.judge(&indented::parse(text)));
+    complaints
+}
+
+/// A line each, whatever stands before it.
+fn flat(grammar: &Grammar, text: &str) -> Vec<Complaint> {
+    let lines: String = text
+        .lines()
+        .map(|line| format!("{}\n", line.trim()))
+        .collect();
+    by_indentation(grammar, &lines)
+}
+
+/// `config`, `edit`, `set`, `next`, `end`: blocks by their words.
+pub(crate) fn fortios(text: &str) -> Vec<Complaint> {
+    let mut complaints = unprintable(text);
+    let mut open: Vec<Node> = vec![node(0, "")];
+    for (index, line) in text.lines().enumerate() {
+        let content = line.trim();
+        let number = index + 1;
+        let first = content.split_whitespace().next().unwrap_or("#");
+        let inside = open.last().map_or("", |node| node.text.as_str());
+        match first {
+            first if first.starts_with('#') => {}
+            "config" if inside.starts_with("config") => {
+                complaints.push(Complaint::at(number, "`config` directly below `config`"));
+            }
+            "edit" if !inside.starts_with("config") => {
+                complaints.push(Complaint::at(number, "`edit` stands in a `config`"));
+            }
+            "config" | "edit" => open.push(node(number, content)),
+            "next" | "end" => {
+                let wanted = if first == "next" { "edit" } else { "config" };
+                if content != first || !inside.starts_with(wanted) {
+                    complaints.push(Complaint::at(
+                        number,
+                        format!("`{content}` ends no `{wanted}`"),
+                    ));
+                } else if let Some(done) = open.pop() {
+                    open.last_mut()
+                        .expect("invariant: the top stays")
+                        .children
+                        .push(done);
+                }
+            }
+            _ => open
+                .last_mut()
+                .expect("invariant: the top stays")
+                .children
+                .push(node(number, content)),
+        }
+    }
+    if open.len() > 1 {
+        complaints.push(Complaint::at(
+            open[1].line,
+            format!("`{}` is not ended", open[1].text),
+        ));
+    }
+    while open.len() > 1 {
+        let done = open.pop().expect("invariant: more than one");
+        open.last_mut()
+            .expect("invariant: the top stays")
+            .children
+            .push(done);
+    }
+    complaints.extend(FORTIOS.judge(&open[0].children));
+    complaints
+}
+
+fn node(line: usize, text: &str) -> Node {
+    Node {
+        line,
+        text: text.to_owned(),
+        children: Vec::new(),
+    }
+}
+
+/// Consoles take control characters for editing, and few of them all of Unicode.
+fn unprintable(text: &str) -> Vec<Complaint> {
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| line.chars().any(|c| c.is_control() || !c.is_ascii()))
+        .map(|(index, _)| Complaint::at(index + 1, "a character that the console does not take"))
+        .collect()
+}
