@@ -60,8 +60,13 @@ impl Ours {
 
     /// Replaces what follows `[bgpd]` and has it read; what changed.
     pub(crate) fn reload(&self, rest: &str) -> anyhow::Result<Vec<String>> {
-        fs::write(&self.config, text(&self.control, "", rest)).context("our configuration")?;
+        self.write(rest)?;
         Ok(self.control.reload()?.changes)
+    }
+
+    /// Replaces what follows `[bgpd]`, for the next start.
+    pub(crate) fn write(&self, rest: &str) -> anyhow::Result<()> {
+        fs::write(&self.config, text(&self.control, "", rest)).context("our configuration")
     }
 
     pub(crate) fn status(&self) -> anyhow::Result<Status> {

@@ -159,6 +159,7 @@ pub(super) fn bird(
         key: key.map(str::to_owned),
         connect,
         hold_time: 9,
+        restart_time: None,
         networks: sick_networks(),
     };
     Bird::start(sick, &directory, neighbor)

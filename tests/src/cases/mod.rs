@@ -1,6 +1,7 @@
 //! The cases, by what they are about.
 
 mod configuration;
+mod graceful;
 mod healthy;
 mod mistakes;
 mod restart;
@@ -56,6 +57,7 @@ pub(crate) fn all() -> Vec<Case> {
         mistakes::all(),
         secrets::all(),
         restart::all(),
+        graceful::all(),
         vlan::all(),
     ];
     parts.into_iter().flatten().collect()

@@ -70,6 +70,7 @@ pub(super) fn neighbor(family: Family, connect: Connect) -> Neighbor {
         key: Some(KEY.to_owned()),
         connect,
         hold_time: 9,
+        restart_time: None,
         networks: their_networks(family),
     }
 }
@@ -279,6 +280,7 @@ fn launchers(left: Daemon, right: Daemon) -> Case {
                 key: theirs.key.clone(),
                 connect: Connect::They,
                 hold_time: 9,
+                restart_time: None,
                 networks: our_networks(family),
             };
             let directory = bench.directory.join(family.to_string());

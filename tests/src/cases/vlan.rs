@@ -54,6 +54,7 @@ fn aws(hold_time: u16) -> Neighbor {
         key: Some(KEY.to_owned()),
         connect: Connect::They,
         hold_time,
+        restart_time: None,
         networks: networks(&["172.31.0.0/16", "10.128.0.0/9"]),
     }
 }

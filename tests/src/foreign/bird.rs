@@ -8,11 +8,14 @@ use ipnet::IpNet;
 use lab::wait;
 use lab::world::{Namespace, Process};
 
-use super::{Connect, Neighbor, Place, Seen, Speaker, Table, as_path, write_private};
+use super::{
+    Connect, Neighbor, Place, RestartFlags, Restarting, Seen, Speaker, Table, as_path,
+    write_private,
+};
 use crate::ours::PATIENCE;
 
 pub(crate) struct Bird {
-    _process: Process,
+    process: Process,
     place: Place,
     directory: PathBuf,
     neighbor: Neighbor,
@@ -24,27 +27,22 @@ impl Bird {
         directory: &Path,
         neighbor: Neighbor,
     ) -> anyhow::Result<Self> {
-        let config = write_private(directory.join("bird.conf"), &config(&neighbor))?;
-        let socket = directory.join("bird.ctl");
-        let mut command = namespace.command("bird");
-        command
-            .arg("-f")
-            .arg("-c")
-            .arg(config)
-            .arg("-s")
-            .arg(&socket);
-        let process = namespace.spawn("bird", &mut command, &directory.join("bird.log"))?;
         let bird = Self {
-            _process: process,
+            process: launch(namespace, directory, &neighbor, &[])?,
             place: Place::of(namespace),
             directory: directory.to_owned(),
             neighbor,
         };
+        bird.wait_until_it_answers()?;
+        Ok(bird)
+    }
+
+    fn wait_until_it_answers(&self) -> anyhow::Result<()> {
         wait::until("bird answers", PATIENCE, || {
-            bird.ask(&["show", "status"])
+            self.ask(&["show", "status"])
                 .map_err(|error| error.to_string())
         })?;
-        Ok(bird)
+        Ok(())
     }
 
     pub(crate) fn ask(&self, words: &[&str]) -> anyhow::Result<String> {
@@ -94,6 +92,51 @@ impl Speaker for Bird {
     }
 }
 
+impl Restarting for Bird {
+    fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn restart(&mut self, namespace: &Namespace, networks: &[IpNet]) -> anyhow::Result<()> {
+        networks.clone_into(&mut self.neighbor.networks);
+        self.process = launch(namespace, &self.directory, &self.neighbor, &["-R"])?;
+        self.wait_until_it_answers()
+    }
+
+    fn flags(&self) -> anyhow::Result<RestartFlags> {
+        let all = self.ask(&["show", "protocols", "all", "them"])?;
+        let (_, of_neighbor) = all
+            .split_once("Neighbor capabilities")
+            .context("no neighbor's capabilities")?;
+        let kept = of_neighbor
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("AF preserved:"));
+        Ok(RestartFlags {
+            restarted: of_neighbor.contains("Restart recovery"),
+            forwarding_kept: kept.is_some_and(|families| !families.trim().is_empty()),
+        })
+    }
+}
+
+fn launch(
+    namespace: &Namespace,
+    directory: &Path,
+    neighbor: &Neighbor,
+    options: &[&str],
+) -> anyhow::Result<Process> {
+    let config = write_private(directory.join("bird.conf"), &config(neighbor))?;
+    let socket = directory.join("bird.ctl");
+    let mut command = namespace.command("bird");
+    command
+        .arg("-f")
+        .arg("-c")
+        .arg(config)
+        .arg("-s")
+        .arg(socket);
+    command.args(options);
+    Ok(namespace.spawn("bird", &mut command, &directory.join("bird.log"))?)
+}
+
 fn config(neighbor: &Neighbor) -> String {
     let Neighbor {
         local,
@@ -120,11 +163,20 @@ fn config(neighbor: &Neighbor) -> String {
         Connect::They => "",
         Connect::We => " passive;\n",
     };
+    let (kernel, graceful) = match neighbor.restart_time {
+        None => (String::new(), String::new()),
+        Some(time) => (
+            format!(
+                "protocol kernel {{ graceful restart; {channel} {{ import none; export where source = RTS_BGP; }}; }}\n"
+            ),
+            format!(" graceful restart on;\n graceful restart time {time};\n"),
+        ),
+    };
     format!(
-        "router id 10.9.0.2;\nprotocol device {{}}\n\
+        "router id 10.9.0.2;\nprotocol device {{}}\n{kernel}\
          protocol static originated {{\n {channel};\n{routes}}}\n\
          protocol bgp them {{\n local {local} as {local_asn};\n neighbor {remote} as {remote_asn};\n strict bind yes;\n\
-         {password}{passive} hold time {hold_time};\n connect retry time 1;\n connect delay time 1;\n error wait time 1, 2;\n\
+         {password}{passive}{graceful} hold time {hold_time};\n connect retry time 1;\n connect delay time 1;\n error wait time 1, 2;\n\
          {channel} {{ import all; export where source = RTS_STATIC; next hop self; }};\n}}\n"
     )
 }

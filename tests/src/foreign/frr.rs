@@ -3,17 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bgp_core::Family;
 use ipnet::IpNet;
 use lab::wait;
 use lab::world::{Namespace, Process};
 use serde_json::Value;
 
-use super::{Connect, Neighbor, Place, Seen, Speaker, Table, as_path, write_private};
+use super::{
+    Connect, Neighbor, Place, RestartFlags, Restarting, Seen, Speaker, Table, as_path,
+    write_private,
+};
 use crate::ours::PATIENCE;
 
 pub(crate) struct Frr {
-    _bgpd: Process,
-    _zebra: Process,
+    bgpd: Process,
+    zebra: Process,
     place: Place,
     directory: PathBuf,
     neighbor: Neighbor,
@@ -25,51 +29,24 @@ impl Frr {
         directory: &Path,
         neighbor: Neighbor,
     ) -> anyhow::Result<Self> {
-        let place = Place::of(namespace);
-        let config = write_private(directory.join("frr.conf"), &config(&neighbor))?;
-        let zebra_config = write_private(directory.join("zebra.conf"), "")?;
-        // Both daemons run as frr.
-        place.exec(&[
-            "chown",
-            "-R",
-            "frr:frr",
-            directory.to_str().context("a path in UTF-8")?,
-        ])?;
-        let daemon = |name: &str, config: &Path| {
-            let mut command = namespace.command(format!("/usr/lib/frr/{name}"));
-            command
-                .arg("-f")
-                .arg(config)
-                .arg("-i")
-                .arg(directory.join(format!("{name}.pid")));
-            command
-                .arg("-z")
-                .arg(directory.join("zserv.api"))
-                .arg("--vty_socket")
-                .arg(directory);
-            command.args(["-P", "0", "--log", "stdout"]);
-            namespace.spawn(name, &mut command, &directory.join(format!("{name}.log")))
-        };
-        let zebra = daemon("zebra", &zebra_config)?;
-        wait::until("zebra listens", PATIENCE, || {
-            match directory.join("zserv.api").exists() {
-                true => Ok(()),
-                false => Err(zebra.output()),
-            }
-        })?;
-        let bgpd = daemon("bgpd", &config)?;
+        let [zebra, bgpd] = launch(namespace, directory, &neighbor, &[])?;
         let frr = Self {
-            _bgpd: bgpd,
-            _zebra: zebra,
-            place,
+            bgpd,
+            zebra,
+            place: Place::of(namespace),
             directory: directory.to_owned(),
             neighbor,
         };
+        frr.wait_until_it_answers()?;
+        Ok(frr)
+    }
+
+    fn wait_until_it_answers(&self) -> anyhow::Result<()> {
         wait::until("frr answers", PATIENCE, || {
-            frr.ask(&["show bgp summary"])
+            self.ask(&["show bgp summary"])
                 .map_err(|error| error.to_string())
         })?;
-        Ok(frr)
+        Ok(())
     }
 
     fn ask(&self, commands: &[&str]) -> anyhow::Result<String> {
@@ -131,6 +108,80 @@ impl Speaker for Frr {
     }
 }
 
+impl Restarting for Frr {
+    fn kill(&mut self) {
+        self.bgpd.kill();
+        self.zebra.kill();
+    }
+
+    fn restart(&mut self, namespace: &Namespace, networks: &[IpNet]) -> anyhow::Result<()> {
+        networks.clone_into(&mut self.neighbor.networks);
+        let kept = ["-K", "60"];
+        [self.zebra, self.bgpd] = launch(namespace, &self.directory, &self.neighbor, &kept)?;
+        self.wait_until_it_answers()
+    }
+
+    fn flags(&self) -> anyhow::Result<RestartFlags> {
+        let remote = self.neighbor.remote.to_string();
+        let text = self.ask(&[&format!("show bgp neighbors {remote} json")])?;
+        let answer: Value =
+            serde_json::from_str(&text).with_context(|| format!("from vtysh: {text}"))?;
+        let info = &answer[&remote]["gracefulRestartInfo"];
+        let family = match self.neighbor.family() {
+            Family::Ipv4 => "ipv4Unicast",
+            Family::Ipv6 => "ipv6Unicast",
+        };
+        Ok(RestartFlags {
+            restarted: info["rBit"] == true,
+            forwarding_kept: info[family]["fBit"] == true,
+        })
+    }
+}
+
+/// zebra, with these options, and bgpd.
+fn launch(
+    namespace: &Namespace,
+    directory: &Path,
+    neighbor: &Neighbor,
+    options: &[&str],
+) -> anyhow::Result<[Process; 2]> {
+    let config = write_private(directory.join("frr.conf"), &config(neighbor))?;
+    let zebra_config = write_private(directory.join("zebra.conf"), "")?;
+    // What an earlier run has left would look like a zebra that listens.
+    let _none = std::fs::remove_file(directory.join("zserv.api"));
+    // Both daemons run as frr.
+    Place::of(namespace).exec(&[
+        "chown",
+        "-R",
+        "frr:frr",
+        directory.to_str().context("a path in UTF-8")?,
+    ])?;
+    let daemon = |name: &str, config: &Path, options: &[&str]| {
+        let mut command = namespace.command(format!("/usr/lib/frr/{name}"));
+        command
+            .arg("-f")
+            .arg(config)
+            .arg("-i")
+            .arg(directory.join(format!("{name}.pid")));
+        command
+            .arg("-z")
+            .arg(directory.join("zserv.api"))
+            .arg("--vty_socket")
+            .arg(directory);
+        command.args(["-P", "0", "--log", "stdout"]).args(options);
+        namespace.spawn(name, &mut command, &directory.join(format!("{name}.log")))
+    };
+    let zebra = daemon("zebra", &zebra_config, options)?;
+    wait::until("zebra listens", PATIENCE, || {
+        match directory.join("zserv.api").exists() {
+            true => Ok(()),
+            false => Err(zebra.output()),
+        }
+    })?;
+    let bgpd = daemon("bgpd", &config, &[])?;
+    Ok([zebra, bgpd])
+}
+
 fn config(neighbor: &Neighbor) -> String {
     let Neighbor {
         remote,
@@ -151,8 +202,14 @@ fn config(neighbor: &Neighbor) -> String {
         Connect::They => String::new(),
         Connect::We => format!(" neighbor {remote} passive\n"),
     };
+    let graceful = neighbor.restart_time.map_or(String::new(), |time| {
+        format!(
+            " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n \
+             bgp graceful-restart restart-time {time}\n bgp graceful-restart select-defer-time {time}\n"
+        )
+    });
     format!(
-        "hostname theirs\nrouter bgp {local_asn}\n bgp router-id 10.9.0.2\n no bgp ebgp-requires-policy\n \
+        "hostname theirs\nrouter bgp {local_asn}\n bgp router-id 10.9.0.2\n no bgp ebgp-requires-policy\n{graceful} \
          no bgp network import-check\n no bgp default ipv4-unicast\n timers bgp 3 9\n \
          neighbor {remote} remote-as {remote_asn}\n neighbor {remote} timers connect 1\n\
          {password}{passive} address-family {family} unicast\n{networks}  neighbor {remote} activate\n exit-address-family\n"

@@ -52,6 +52,8 @@ pub(crate) struct Neighbor {
     pub(crate) connect: Connect,
     /// Seconds.
     pub(crate) hold_time: u16,
+    /// Seconds; what it receives is in its kernel then. BIRD and FRR.
+    pub(crate) restart_time: Option<u16>,
     pub(crate) networks: Vec<IpNet>,
 }
 
@@ -86,6 +88,46 @@ pub(crate) trait Speaker {
 
     /// Makes it announce exactly these networks.
     fn announce(&mut self, networks: &[IpNet]) -> anyhow::Result<()>;
+}
+
+/// A speaker that can restart while its kernel forwards.
+pub(crate) trait Restarting: Speaker {
+    /// SIGKILL to all of it.
+    fn kill(&mut self);
+
+    /// Starts again and announces these networks, with what is left in the
+    /// kernel.
+    fn restart(&mut self, namespace: &Namespace, networks: &[IpNet]) -> anyhow::Result<()>;
+
+    /// What its neighbor's OPEN says of the neighbor's last restart.
+    fn flags(&self) -> anyhow::Result<RestartFlags>;
+}
+
+/// RFC 4724 §3, of the one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RestartFlags {
+    /// R.
+    pub(crate) restarted: bool,
+    /// F.
+    pub(crate) forwarding_kept: bool,
+}
+
+/// BIRD or FRR, whose neighbor has a `restart_time`.
+pub(crate) fn start_restarting(
+    daemon: Daemon,
+    namespace: &Namespace,
+    directory: &Path,
+    neighbor: Neighbor,
+) -> anyhow::Result<Box<dyn Restarting>> {
+    let directory = directory.join(daemon.name());
+    fs::create_dir_all(&directory).context("the daemon's directory")?;
+    Ok(match daemon {
+        Daemon::Bird => Box::new(Bird::start(namespace, &directory, neighbor)?),
+        Daemon::Frr => Box::new(frr::Frr::start(namespace, &directory, neighbor)?),
+        Daemon::GoBgp | Daemon::OpenBgpd => {
+            anyhow::bail!("{} keeps no routes in the kernel", daemon.name())
+        }
+    })
 }
 
 pub(crate) fn start(
