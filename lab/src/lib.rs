@@ -4,6 +4,7 @@ pub mod aws;
 pub mod bench;
 pub mod control;
 pub mod demo;
+pub mod foreign;
 pub mod interrupt;
 pub mod wait;
 pub mod world;

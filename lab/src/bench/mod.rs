@@ -1,47 +1,65 @@
-//! The benchmark: how long a BGP speaker takes to carry a table from its feeders
-//! to a receiver, and what it uses for that, beside another speaker in the same
-//! run.
+//! The benchmark: what bgpd takes, beside other BGP speakers in the same run.
 //!
-//! A round (`round`): two namespaces; the speaker in one, in the other F feeders
-//! and one sink (`session`, `sink`) that all dial it. Each feeder sends the same
-//! synthetic table (`table`) with attributes of its own. The speakers take turns,
-//! so that whatever else the machine does hits all alike (`report`).
+//! A scenario (`scenario`) has cases, a case has entrants. In every round each of
+//! them has one turn, so that whatever else the machine does hits all alike;
+//! `report` shows the medians. For a turn a `stage` is set: a `lane` of two
+//! namespaces, the `speaker` in one, the `driver` with all its `session`s in the
+//! other, on one thread.
 
+pub mod count;
+pub mod course;
+pub mod driver;
+pub mod figures;
+pub mod lane;
 pub mod report;
-pub mod round;
+pub mod scenario;
 pub mod session;
-pub mod sink;
 pub mod speaker;
+pub mod stage;
 pub mod table;
 pub mod usage;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use clap::ValueEnum;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use report::{Report, Rounds, Size};
-use round::Course;
+use report::{Measured, Report};
+use scenario::{Case, Options, Rounds, Scenario};
 use speaker::{Programs, Speaker};
-use table::Table;
 
 use crate::{interrupt, world};
 
-/// Measure bgpd and BIRD side by side: convergence, withdrawal, CPU, memory.
+/// Measure bgpd beside BIRD, FRR and OpenBGPD.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Sizes of the table.
-    #[arg(long, value_delimiter = ',', default_values_t = [100_000, 1_000_000])]
-    prefixes: Vec<usize>,
-    /// Rounds with each size and speaker; medians of them are shown.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Speakers that each send the whole table.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
-    feeders: u32,
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "bgpd,bird")]
-    speakers: Vec<Speaker>,
+    /// What to measure [default: everything]
+    #[arg(value_enum, value_name = "SCENARIO")]
+    scenarios: Vec<Scenario>,
+    /// Name the scenarios and end.
+    #[arg(long)]
+    list: bool,
+    /// Rounds of each case; medians of them are shown. Speakers that take
+    /// long get one.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// [default: those that finish in reasonable time]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    speakers: Option<Vec<Speaker>>,
+    /// Sizes of the table [default: the scenario's]
+    #[arg(long, value_delimiter = ',')]
+    prefixes: Option<Vec<usize>>,
+    /// Neighbors that each send the whole table [default: the scenario's]
+    #[arg(long)]
+    feeders: Option<u16>,
+    /// Neighbors that each get the whole table [default: the scenario's]
+    #[arg(long)]
+    receivers: Option<u16>,
+    /// Neighbors in `peers` [default: 1000]
+    #[arg(long)]
+    sessions: Option<u16>,
     /// The same number, the same table.
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -53,76 +71,102 @@ pub struct Args {
     bgpd: Option<PathBuf>,
     #[arg(long, value_name = "FILE", default_value = "bird")]
     bird: PathBuf,
-    /// Print every round as JSON instead of the table.
+    /// Print every round as JSON instead of the tables.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    if args.list {
+        list();
+        return Ok(());
+    }
     if cfg!(debug_assertions) {
         tracing::warn!("this is a debug build: its figures mean nothing; use lab/bench");
     }
-    if args.rounds == 0 || args.prefixes.contains(&0) {
-        bail!("at least one round and one prefix are needed");
-    }
     interrupt::watch()?;
     world::sweep()?;
-    let bgpd = match args.bgpd.clone() {
-        Some(path) => path,
-        None => std::env::current_exe()?.with_file_name("bgpd"),
+    raise_open_files()?;
+    let options = args.options()?;
+    let scenarios = match args.scenarios.as_slice() {
+        [] => Scenario::value_variants(),
+        asked => asked,
     };
-    let programs = Programs {
-        bgpd,
-        bird: args.bird.clone(),
-    };
-    let mut report = Report {
-        feeders: args.feeders,
-        ..Report::default()
-    };
-    for &prefixes in &args.prefixes {
-        report.sizes.push(measure(&args, &programs, prefixes)?);
+    let mut report = Report::default();
+    for &scenario in scenarios {
+        for case in scenario.cases(&options)? {
+            let measured = measure(scenario, &case, args.rounds)?;
+            if !args.json {
+                println!("{}", measured.table());
+            }
+            report.cases.push(measured);
+        }
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{}", report.table());
     }
     Ok(())
 }
 
-fn measure(args: &Args, programs: &Programs, prefixes: usize) -> anyhow::Result<Size> {
-    let table = Table::new(prefixes, args.seed)?;
-    let mut rounds: BTreeMap<Speaker, Vec<_>> = BTreeMap::new();
-    for number in 1..=args.rounds {
-        for &speaker in &args.speakers {
-            let directory = tempfile::tempdir()?;
-            let course = Course {
-                programs,
-                table: &table,
-                feeders: args.feeders,
-                seed: args.seed,
-                patience: Duration::from_secs(args.patience),
-                directory: directory.path(),
-            };
-            let figures = course
-                .run(speaker)
-                .with_context(|| format!("{prefixes} prefixes, round {number}"))?;
-            tracing::info!(
-                speaker = speaker.name(),
-                prefixes,
-                round = number,
-                convergence = figures.convergence,
-                withdrawal = figures.withdrawal,
-                "measured"
-            );
-            rounds.entry(speaker).or_default().push(figures);
+fn list() {
+    for scenario in Scenario::value_variants() {
+        let value = scenario.to_possible_value();
+        let help = value.as_ref().and_then(|value| value.get_help());
+        let help = help.map(ToString::to_string).unwrap_or_default();
+        println!("{:<10} {help}", scenario.name());
+    }
+}
+
+impl Args {
+    fn options(&self) -> anyhow::Result<Options> {
+        let bgpd = match self.bgpd.clone() {
+            Some(path) => path,
+            None => std::env::current_exe()?.with_file_name("bgpd"),
+        };
+        Ok(Options {
+            programs: Programs {
+                bgpd,
+                bird: self.bird.clone(),
+            },
+            speakers: self.speakers.clone(),
+            prefixes: self.prefixes.clone(),
+            feeders: self.feeders,
+            receivers: self.receivers,
+            sessions: self.sessions,
+            seed: self.seed,
+            patience: Duration::from_secs(self.patience),
+        })
+    }
+}
+
+fn measure(scenario: Scenario, case: &Case, rounds: u16) -> anyhow::Result<Measured> {
+    let name = scenario.name();
+    let mut figures = vec![vec![]; case.entrants.len()];
+    for number in 1..=rounds {
+        for (entrant, figures) in case.entrants.iter().zip(&mut figures) {
+            if entrant.rounds == Rounds::One && number > 1 {
+                continue;
+            }
+            let turn = format!("{name}, {}, round {number}: {}", case.title, entrant.name);
+            tracing::info!("{turn} …");
+            let round = (entrant.round)().with_context(|| turn.clone())?;
+            tracing::info!("{turn}: {round}");
+            figures.push(round);
         }
     }
-    let speakers = rounds
-        .into_iter()
-        .filter_map(|(speaker, rounds)| Some((speaker, Rounds::new(rounds)?)));
-    Ok(Size {
-        prefixes,
-        speakers: speakers.collect(),
+    let entrants = case.entrants.iter().zip(figures);
+    Ok(Measured {
+        scenario: name,
+        title: case.title.clone(),
+        entrants: entrants
+            .map(|(entrant, rounds)| report::Rounds::new(entrant.name, rounds))
+            .collect(),
     })
+}
+
+/// For a thousand sessions, here and in the speakers, which inherit it.
+fn raise_open_files() -> anyhow::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most.min(65_536), most)
+        .context("raising the limit of open files")
 }

@@ -1,45 +1,52 @@
 //! Medians, ratios, and how they are shown.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::round::Figures;
-use super::speaker::Speaker;
+use super::figures::{Figures, Quantity};
 
-/// All rounds of one benchmark.
+/// All that was measured.
 #[derive(Default, Serialize)]
 pub struct Report {
-    pub feeders: u32,
-    pub sizes: Vec<Size>,
+    pub cases: Vec<Measured>,
 }
 
-/// All rounds with so many prefixes.
+/// All rounds of one case.
 #[derive(Serialize)]
-pub struct Size {
-    pub prefixes: usize,
-    pub speakers: BTreeMap<Speaker, Rounds>,
+pub struct Measured {
+    pub scenario: &'static str,
+    pub title: String,
+    /// The first is the one that the others are compared with.
+    pub entrants: Vec<Rounds>,
 }
 
 #[derive(Serialize)]
 pub struct Rounds {
+    pub name: &'static str,
     pub median: Figures,
     pub rounds: Vec<Figures>,
 }
 
 impl Rounds {
-    /// `None` without a round.
-    pub fn new(rounds: Vec<Figures>) -> Option<Self> {
-        let figure = |of: fn(&Figures) -> f64| median(rounds.iter().map(of).collect());
-        let median = Figures {
-            convergence: figure(|f| f.convergence)?,
-            withdrawal: figure(|f| f.withdrawal)?,
-            cpu: figure(|f| f.cpu)?,
-            peak_memory: figure(|f| f.peak_memory as f64)? as u64,
-            updates: figure(|f| f.updates as f64)? as u64,
-        };
-        Some(Self { median, rounds })
+    pub fn new(name: &'static str, rounds: Vec<Figures>) -> Self {
+        let first = rounds.first().cloned().unwrap_or_default();
+        let medians = first.0.iter().filter_map(|(quantity, _)| {
+            let values = rounds.iter().filter_map(|round| round.value(*quantity));
+            Some((*quantity, median(values.collect())?))
+        });
+        Self {
+            name,
+            median: Figures(medians.collect()),
+            rounds,
+        }
+    }
+
+    fn range(&self, quantity: Quantity) -> (f64, f64) {
+        let values = self.rounds.iter().filter_map(|round| round.value(quantity));
+        values.fold((f64::MAX, f64::MIN), |(low, high), value| {
+            (low.min(value), high.max(value))
+        })
     }
 }
 
@@ -53,108 +60,126 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     }
 }
 
-impl Report {
-    /// A table for people: medians with the range behind them, then what bgpd
-    /// takes as a multiple of the other's.
+/// The first entrant's figure as a multiple of another's.
+pub struct Ratio {
+    pub quantity: Quantity,
+    pub other: &'static str,
+    pub value: f64,
+}
+
+impl Measured {
+    /// A table for people: medians with the range behind them, then ratios.
     pub fn table(&self) -> String {
-        let mut text = format!(
-            "{:>9}  {:<7} {:>21} {:>21} {:>15} {:>15}\n",
-            "prefixes", "speaker", "convergence, s", "withdrawal, s", "CPU, s", "peak, MB"
-        );
-        for size in &self.sizes {
-            for (speaker, rounds) in &size.speakers {
-                let _ = writeln!(text, "{}", row(size.prefixes, *speaker, rounds));
+        let quantities: Vec<Quantity> = self.quantities();
+        let mut text = format!("{}: {}\n{:<14}", self.scenario, self.title, "");
+        for quantity in &quantities {
+            let _ = write!(
+                text,
+                " {:>22}",
+                format!("{}, {}", quantity.name, quantity.unit)
+            );
+        }
+        text.push('\n');
+        for rounds in &self.entrants {
+            let _ = write!(text, "{:<14}", rounds.name);
+            for quantity in &quantities {
+                let _ = write!(text, " {:>22}", cell(rounds, *quantity));
             }
-            for line in size.ratios() {
-                let _ = writeln!(text, "{line}");
+            text.push('\n');
+        }
+        for other in self.entrants.iter().skip(1) {
+            let first = self.entrants[0].name;
+            let _ = write!(text, "{:<14}", format!("{first}/{}", other.name));
+            for quantity in &quantities {
+                let ratio = self.ratio(*quantity, other);
+                let _ = write!(
+                    text,
+                    " {:>22}",
+                    ratio.map_or("–".into(), |r| format!("{r:.2}x"))
+                );
             }
+            text.push('\n');
         }
         text
     }
-}
 
-impl Size {
-    fn ratios(&self) -> Vec<String> {
-        let Some(bgpd) = self.speakers.get(&Speaker::Bgpd) else {
-            return vec![];
-        };
-        let others = self
-            .speakers
-            .iter()
-            .filter(|(speaker, _)| **speaker != Speaker::Bgpd);
-        let line = |(speaker, other): (&Speaker, &Rounds)| {
-            let ratio = |of: fn(&Figures) -> f64| of(&bgpd.median) / of(&other.median);
-            let title = format!("bgpd/{}", speaker.name());
-            let (convergence, withdrawal) = (ratio(|f| f.convergence), ratio(|f| f.withdrawal));
-            let (cpu, memory) = (ratio(|f| f.cpu), ratio(|f| f.peak_memory as f64));
-            format!(
-                "{:>9}  {title:<9} {convergence:>18.2}x {withdrawal:>20.2}x {cpu:>14.2}x {memory:>14.2}x",
-                ""
-            )
-        };
-        others.map(line).collect()
+    /// Every quantity of the first entrant beside every other's.
+    pub fn ratios(&self) -> Vec<Ratio> {
+        let others = self.entrants.iter().skip(1);
+        let ratios = others.flat_map(|other| {
+            let quantities = self.quantities().into_iter();
+            quantities.filter_map(|quantity| {
+                Some(Ratio {
+                    quantity,
+                    other: other.name,
+                    value: self.ratio(quantity, other)?,
+                })
+            })
+        });
+        ratios.collect()
+    }
+
+    fn quantities(&self) -> Vec<Quantity> {
+        let mut all: Vec<Quantity> = vec![];
+        for rounds in &self.entrants {
+            for (quantity, _) in &rounds.median.0 {
+                if !all.contains(quantity) {
+                    all.push(*quantity);
+                }
+            }
+        }
+        all
+    }
+
+    fn ratio(&self, quantity: Quantity, other: &Rounds) -> Option<f64> {
+        let first = self.entrants.first()?.median.value(quantity)?;
+        let second = other.median.value(quantity)?;
+        (second > 0.0).then(|| first / second)
     }
 }
 
-fn row(prefixes: usize, speaker: Speaker, rounds: &Rounds) -> String {
-    let median = &rounds.median;
-    let ranged = |of: fn(&Figures) -> f64| {
-        let values = rounds.rounds.iter().map(of);
-        let (low, high) = (
-            values.clone().fold(f64::MAX, f64::min),
-            values.fold(0.0, f64::max),
-        );
-        format!("{:.2} ({low:.2}–{high:.2})", of(median))
+fn cell(rounds: &Rounds, quantity: Quantity) -> String {
+    let digits = quantity.digits;
+    let Some(median) = rounds.median.value(quantity) else {
+        return "–".into();
     };
-    format!(
-        "{prefixes:>9}  {:<7} {:>21} {:>21} {:>15.2} {:>15.0}",
-        speaker.name(),
-        ranged(|f| f.convergence),
-        ranged(|f| f.withdrawal),
-        median.cpu,
-        median.peak_memory as f64 / 1e6,
-    )
+    if rounds.rounds.len() < 2 {
+        return format!("{median:.digits$}");
+    }
+    let (low, high) = rounds.range(quantity);
+    format!("{median:.digits$} ({low:.digits$}–{high:.digits$})")
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
-    fn figures(convergence: f64) -> Figures {
-        Figures {
-            convergence,
-            withdrawal: 1.0,
-            cpu: 2.0,
-            peak_memory: 100_000_000,
-            updates: 5,
-        }
+    const TIME: Quantity = Quantity::seconds("convergence");
+
+    fn rounds(name: &'static str, values: &[f64]) -> Rounds {
+        let rounds = values.iter().map(|value| Figures(vec![(TIME, *value)]));
+        Rounds::new(name, rounds.collect())
     }
 
     #[test]
     fn the_median_is_not_moved_by_one_slow_round() {
-        let rounds = Rounds::new(vec![figures(1.0), figures(90.0), figures(2.0)]).unwrap();
-        assert_eq!(rounds.median.convergence, 2.0);
-        assert_eq!(median(vec![1.0, 2.0]), Some(1.5));
-        assert!(Rounds::new(vec![]).is_none());
+        let median_of = |values| rounds("bgpd", values).median.value(TIME);
+        assert_eq!(median_of(&[1.0, 90.0, 2.0]), Some(2.0));
+        assert_eq!(median_of(&[1.0, 2.0]), Some(1.5));
+        assert_eq!(median_of(&[]), None);
     }
 
     #[test]
     fn ratios_say_how_many_times_the_others_bgpd_takes() {
-        let speakers = BTreeMap::from([
-            (Speaker::Bgpd, Rounds::new(vec![figures(3.0)]).unwrap()),
-            (Speaker::Bird, Rounds::new(vec![figures(2.0)]).unwrap()),
-        ]);
-        let report = Report {
-            feeders: 2,
-            sizes: vec![Size {
-                prefixes: 1000,
-                speakers,
-            }],
+        let measured = Measured {
+            scenario: "table",
+            title: "two prefixes".into(),
+            entrants: vec![rounds("bgpd", &[3.0]), rounds("BIRD", &[2.0])],
         };
-        let table = report.table();
+        let table = measured.table();
         assert!(table.contains("bgpd/BIRD"), "{table}");
         assert!(table.contains("1.50x"), "{table}");
+        let ratios = measured.ratios();
+        assert!(matches!(&ratios[..], [ratio] if ratio.other == "BIRD" && ratio.value == 1.5));
     }
 }

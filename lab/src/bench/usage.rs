@@ -1,29 +1,37 @@
-//! What a process has used, from `/proc`.
+//! What a process and its children have used, from `/proc`.
 
 use std::fs;
 use std::time::Duration;
 
 use anyhow::Context;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
     /// In user and kernel space, all threads.
     pub cpu: Duration,
-    /// The most memory that was resident at any time, in octets.
+    /// The most memory that was resident at any time, in octets: of several
+    /// processes the sum of what each had at most (VmHWM).
     pub peak_memory: u64,
+    /// Resident now, in octets (VmRSS).
+    pub memory: u64,
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            cpu: sum.cpu + one.cpu,
+            peak_memory: sum.peak_memory + one.peak_memory,
+            memory: sum.memory + one.memory,
+        })
+    }
 }
 
 /// What a process and its children have used so far; of children that were
 /// already waited for, nothing.
 pub fn of(pid: u32) -> anyhow::Result<Usage> {
-    let mut usage = one(pid)?;
-    for child in children(pid) {
-        if let Ok(child) = of(child) {
-            usage.cpu += child.cpu;
-            usage.peak_memory += child.peak_memory;
-        }
-    }
-    Ok(usage)
+    let own = one(pid)?;
+    let children = children(pid).into_iter().filter_map(|child| of(child).ok());
+    Ok(std::iter::once(own).chain(children).sum())
 }
 
 fn one(pid: u32) -> anyhow::Result<Usage> {
@@ -33,20 +41,18 @@ fn one(pid: u32) -> anyhow::Result<Usage> {
     };
     let (stat, status) = (read("stat")?, read("status")?);
     let ticks = ticks(&stat).context("/proc/PID/stat is not as expected")?;
-    let peak = status
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("VmHWM:")?
-                .split_whitespace()
-                .next()?
-                .parse::<u64>()
-                .ok()
-        })
-        .context("/proc/PID/status has no VmHWM")?;
     Ok(Usage {
         cpu: Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND),
-        peak_memory: peak * 1024,
+        peak_memory: kilobytes(&status, "VmHWM:")?,
+        memory: kilobytes(&status, "VmRSS:")?,
     })
+}
+
+/// A line of /proc/PID/status, in octets.
+fn kilobytes(status: &str, key: &str) -> anyhow::Result<u64> {
+    let found = status.lines().find_map(|line| line.strip_prefix(key));
+    let number = found.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    Ok(number.with_context(|| format!("/proc/PID/status has no {key}"))? * 1024)
 }
 
 /// USER_HZ: 100 on every architecture that Linux has.

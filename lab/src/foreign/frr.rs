@@ -1,0 +1,79 @@
+//! FRR: bgpd, and zebra where routes have to reach the kernel.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::write_private;
+use crate::wait;
+use crate::world::{Namespace, Process, run};
+
+pub struct Frr {
+    pub bgpd: Process,
+    pub zebra: Option<Process>,
+}
+
+/// Whether zebra runs too; without it bgpd takes every next hop for reachable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zebra {
+    With,
+    Without,
+}
+
+/// `vtysh --vty_socket DIRECTORY` reaches both.
+pub fn start(
+    namespace: &Namespace,
+    directory: &Path,
+    text: &str,
+    zebra: Zebra,
+) -> anyhow::Result<Frr> {
+    let config = write_private(directory.join("frr.conf"), text)?;
+    let zebra_config = write_private(directory.join("zebra.conf"), "")?;
+    // Both daemons run as frr.
+    run(
+        Command::new("chown").args(["-R", "frr:frr"]).arg(directory),
+        None,
+    )?;
+    let zebra = match zebra {
+        Zebra::Without => None,
+        Zebra::With => Some(start_zebra(namespace, directory, &zebra_config)?),
+    };
+    Ok(Frr {
+        bgpd: daemon(namespace, directory, "bgpd", &config)?,
+        zebra,
+    })
+}
+
+fn start_zebra(namespace: &Namespace, directory: &Path, config: &Path) -> anyhow::Result<Process> {
+    let zebra = daemon(namespace, directory, "zebra", config)?;
+    wait::until("zebra listens", PATIENCE, || {
+        match directory.join(ZEBRA_SOCKET).exists() {
+            true => Ok(()),
+            false => Err(zebra.output()),
+        }
+    })?;
+    Ok(zebra)
+}
+
+fn daemon(
+    namespace: &Namespace,
+    directory: &Path,
+    name: &str,
+    config: &Path,
+) -> crate::world::Result<Process> {
+    let mut command = namespace.command(format!("/usr/lib/frr/{name}"));
+    command
+        .arg("-f")
+        .arg(config)
+        .arg("-i")
+        .arg(directory.join(format!("{name}.pid")))
+        .arg("-z")
+        .arg(directory.join(ZEBRA_SOCKET))
+        .arg("--vty_socket")
+        .arg(directory)
+        .args(["-P", "0", "--log", "stdout"]);
+    namespace.spawn(name, &mut command, &directory.join(format!("{name}.log")))
+}
+
+const ZEBRA_SOCKET: &str = "zserv.api";
+const PATIENCE: Duration = Duration::from_secs(20);
