@@ -22,29 +22,26 @@ pub fn recorded() -> io::Result<Vec<Row>> {
 
 /// Other fuzzers' seeds: whole messages more or less.
 pub fn seeds() -> io::Result<Vec<Vec<u8>>> {
-    let mut text = String::new();
-    let file = fs::File::open(crate::data("fuzz-corpi/messages.txt.gz"))?;
-    GzDecoder::new(file).read_to_string(&mut text)?;
-    text.lines()
-        .map(|line| {
-            line.split_whitespace()
-                .next()
-                .and_then(hex)
-                .ok_or_else(|| malformed("messages.txt.gz", line))
-        })
-        .collect()
+    let lines = hex_lines("fuzz-corpi/messages.txt.gz")?;
+    Ok(lines.into_iter().map(|(_, octets)| octets).collect())
 }
 
 /// What went over TCP in captures that once broke a decoder: one direction of
-/// one connection each.
+/// one connection each, with its file's name.
 pub fn captured() -> io::Result<Vec<(String, Vec<u8>)>> {
-    fs::read_to_string(crate::data("tcpdump-pcaps/streams.txt"))?
-        .lines()
+    hex_lines("tcpdump-pcaps/streams.txt.gz")
+}
+
+/// Hex, two spaces, a name.
+fn hex_lines(file: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut text = String::new();
+    GzDecoder::new(fs::File::open(crate::data(file))?).read_to_string(&mut text)?;
+    text.lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| {
             line.split_once("  ")
                 .and_then(|(octets, name)| Some((name.to_owned(), hex(octets)?)))
-                .ok_or_else(|| malformed("streams.txt", line))
+                .ok_or_else(|| malformed(file, line))
         })
         .collect()
 }

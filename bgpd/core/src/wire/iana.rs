@@ -98,6 +98,7 @@ pub mod open_error {
 /// UPDATE Message Error subcodes.
 pub mod update_error {
     pub const MALFORMED_ATTRIBUTE_LIST: u8 = 1;
+    pub const UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE: u8 = 2;
     pub const OPTIONAL_ATTRIBUTE_ERROR: u8 = 9;
     pub const INVALID_NETWORK_FIELD: u8 = 10;
 }
@@ -180,6 +181,19 @@ pub const fn attribute_name(code: u8) -> Option<&'static str> {
         attribute::LARGE_COMMUNITIES => "LARGE_COMMUNITY",
         attribute::ONLY_TO_CUSTOMER => "OTC",
         attribute::PREFIX_SID => "BGP Prefix-SID",
+        // Not read here; all of them optional.
+        22 => "PMSI_TUNNEL",
+        23 => "Tunnel Encapsulation",
+        24 => "Traffic Engineering",
+        27 => "PE Distinguisher Labels",
+        33 => "BGPsec_Path",
+        34 => "BGP Community Container",
+        36 => "D-PATH",
+        37 => "SFP",
+        38 => "BFD Discriminator",
+        39 => "Next Hop Capability",
+        41 => "BIER",
+        128 => "ATTR_SET",
         _ => return None,
     })
 }

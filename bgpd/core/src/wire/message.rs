@@ -44,6 +44,9 @@ pub fn decode(frame: &Frame, codec: &Codec) -> Result<Decoded, Notification> {
     let body = &frame.body;
     let message = match frame.message_type {
         message_type::OPEN => Message::Open(open::decode(body)?),
+        // Before the OPENs have said how to read one: the state machine knows that
+        // it is not its time (RFC 6608).
+        message_type::UPDATE if codec.families.is_empty() => Message::Update(Update::default()),
         message_type::UPDATE => {
             let (update, malformed) = update::decode(body, codec)?;
             return Ok(Decoded {

@@ -13,11 +13,22 @@
 //! Whatever the bytes, nothing here may panic: no slice is indexed and no sum
 //! is left unchecked.
 #![deny(
+    unsafe_code,
     clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::exit,
     clippy::expect_used,
+    clippy::get_unwrap,
     clippy::indexing_slicing,
+    clippy::missing_asserts_for_indexing,
     clippy::panic,
+    clippy::panic_in_result_fn,
     clippy::string_slice,
+    clippy::todo,
+    clippy::unchecked_time_subtraction,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_in_result,
     clippy::unwrap_used
 )]
 

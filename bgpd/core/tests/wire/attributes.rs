@@ -271,14 +271,21 @@ fn unknown_attributes_are_carried_with_the_partial_bit() {
 }
 
 #[test]
-fn an_unknown_well_known_attribute_withdraws() {
-    let (update, malformed) =
-        decode(&format!("{BASIC} 40fe02dead"), NLRI, &support::external()).unwrap();
+fn an_attribute_that_says_it_is_well_known_and_is_not_costs_the_session() {
+    let attributes = format!("{BASIC} 40fe02dead");
+    let fault = decode(&attributes, NLRI, &support::external()).unwrap_err();
+    let data = vec![0x40, 0xfe, 2, 0xde, 0xad];
+    assert_eq!((fault.code, fault.subcode, fault.data), (3, 2, data));
+}
+
+#[test]
+fn an_attribute_that_is_optional_by_its_specification_withdraws_with_other_flags() {
+    let pmsi_tunnel = format!("{BASIC} 401602dead");
+    let (_, malformed) = decode(&pmsi_tunnel, NLRI, &support::external()).unwrap();
     assert_eq!(
         treatments(&malformed),
-        [(Treatment::TreatAsWithdraw, Some(254))]
+        [(Treatment::TreatAsWithdraw, Some(22))]
     );
-    assert_eq!(update.withdrawn[..], [v4(&["198.19.5.0/24"])]);
 }
 
 #[test]

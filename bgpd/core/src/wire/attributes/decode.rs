@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nom::Parser;
 
+use nom::bytes::complete::take;
 use nom::combinator::{all_consuming, rest};
 use nom::multi::length_data;
 use nom::number::complete::{be_u8, be_u16, be_u32};
 
 use super::super::as_path::{self, Width};
-use super::super::iana::{attribute, error, flag, update_error};
+use super::super::iana::{attribute, attribute_name, error, flag, update_error};
 use super::super::malformed::{Malformed, Treatment};
 use super::super::{AsPath, Codec, Community, ExtendedCommunity, LargeCommunity, Parsed};
 use super::super::{Notification, Prefixes, prefixes};
@@ -79,9 +80,11 @@ impl Received {
         while !left.is_empty() {
             let Ok((after, (flags, code, value))) = attribute(left) else {
                 self.others = true;
-                if left.get(1).is_some_and(|code| is_multiprotocol(*code)) {
-                    // RFC 7606 §3 (j): prefixes that can't be found can't be
-                    // withdrawn.
+                // RFC 7606 §3 (j): prefixes that can't be found can't be withdrawn.
+                // Less than an attribute's header has none (§4, second case).
+                if let Ok((_, (_, code, _))) = header(left)
+                    && is_multiprotocol(code)
+                {
                     return Err(malformed_list());
                 }
                 // RFC 7606 §4: the total length tells where the prefixes begin.
@@ -250,9 +253,17 @@ impl Received {
             return Err(discard("a reserved type code"));
         }
         if flags & flag::OPTIONAL == 0 {
-            // RFC 4271 §6.3 has the session end; withdrawing is as safe and
-            // costs one route (RFC 7606 §2).
-            return Err(withdraw("well-known by its flags, but unknown here"));
+            // RFC 7606 §3 (c): every attribute with a name but those that are read
+            // here is optional by its specification.
+            if attribute_name(code).is_some() {
+                return Err(withdraw("its flags are not those of its type"));
+            }
+            // RFC 4271 §6.3, which RFC 7606 leaves as it is.
+            return Err(Fault::Reset(Notification {
+                code: error::UPDATE,
+                subcode: update_error::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE,
+                data: data_of(flags, code, value),
+            }));
         }
         // RFC 4271 §9: unknown ones that aren't transitive go no further.
         if flags & flag::TRANSITIVE != 0 {
@@ -350,13 +361,31 @@ const fn malformed_list() -> Notification {
 
 /// Flags, type code, value.
 fn attribute(input: &[u8]) -> Parsed<'_, (u8, u8, &[u8])> {
-    let (input, (flags, code)) = (be_u8, be_u8).parse(input)?;
-    let (input, value) = if flags & flag::EXTENDED_LENGTH == 0 {
-        length_data(be_u8).parse(input)?
-    } else {
-        length_data(be_u16).parse(input)?
-    };
+    let (input, (flags, code, length)) = header(input)?;
+    let (input, value) = take(length)(input)?;
     Ok((input, (flags, code, value)))
+}
+
+/// Flags, type code, octets of the value.
+fn header(input: &[u8]) -> Parsed<'_, (u8, u8, u16)> {
+    let (input, (flags, code)) = (be_u8, be_u8).parse(input)?;
+    let (input, length) = if flags & flag::EXTENDED_LENGTH == 0 {
+        be_u8.map(u16::from).parse(input)?
+    } else {
+        be_u16(input)?
+    };
+    Ok((input, (flags, code, length)))
+}
+
+/// The attribute as a NOTIFICATION's data (RFC 4271 §6.3).
+fn data_of(flags: u8, code: u8, value: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let header: &[u8] = if flags & flag::EXTENDED_LENGTH == 0 {
+        &[flags, code, low]
+    } else {
+        &[flags, code, high, low]
+    };
+    [header, value].concat()
 }
 
 /// RFC 7606 §7.1.
