@@ -52,7 +52,7 @@ fn paths(rib: &Rib, prefix: &str) -> Vec<RoutePath> {
         .unwrap_or_default()
 }
 
-fn answer(rib: &mut Rib, query: RoutesQuery) -> Routes {
+fn answer(rib: &Rib, query: RoutesQuery) -> Routes {
     let mut scan = Scan::new(query);
     while !rib.scan(&mut scan, 2) {}
     scan.into_routes()
@@ -488,8 +488,8 @@ fn routes_are_listed_by_peer_and_network_up_to_a_limit() {
         &["10.1.0.0/16", "172.16.0.0/12"].map(net),
     );
     Receiver::default().drain(&mut rib, C);
-    let mut list = |query: RoutesQuery| -> Vec<String> {
-        let answer = answer(&mut rib, query);
+    let list = |query: RoutesQuery| -> Vec<String> {
+        let answer = answer(&rib, query);
         let mut lines: Vec<String> = answer
             .routes
             .iter()
@@ -552,7 +552,7 @@ fn routes_are_listed_by_peer_and_network_up_to_a_limit() {
         advertised: Some("c".to_owned()),
         ..all
     };
-    let sent = answer(&mut rib, to_c);
+    let sent = answer(&rib, to_c);
     assert_eq!(sent.routes.len(), 3);
     assert_eq!(sent.routes[0].paths[0].as_path, "65010 64512");
     assert_eq!(
@@ -629,4 +629,33 @@ fn routes_of_the_other_family_are_not_announced_without_an_address_for_their_nex
         [&net("10.1.0.0/16")]
     );
     assert_eq!(to_c.ends_of_rib, 2);
+}
+
+#[test]
+fn prefixes_that_come_and_go_do_not_pile_up_for_a_peer_that_takes_nothing() {
+    let (mut rib, [a, ..]) = three();
+    let known = net("10.0.0.0/24");
+    announce(&mut rib, A, &a, &[64512], &[known]);
+    let (mut reader, mut kernel) = (Receiver::default(), Kernel::default());
+    reader.drain(&mut rib, C);
+    kernel.drain(&mut rib);
+    for third in 0..=255 {
+        let gone = net(&format!("10.1.{third}.0/24"));
+        announce(&mut rib, A, &a, &[64512], &[gone]);
+        rib.update(A, &withdrawing(&[gone])).unwrap();
+    }
+    rib.reap();
+    assert!(!rib.has_garbage(), "nobody has heard of those");
+
+    // What it has heard of it is told about, whenever it reads again.
+    rib.update(A, &withdrawing(&[known])).unwrap();
+    rib.reap();
+    assert!(rib.has_garbage());
+    assert_eq!(reader.routes.len(), 1);
+    reader.drain(&mut rib, C);
+    kernel.drain(&mut rib);
+    assert!(reader.routes.is_empty() && kernel.routes.is_empty());
+    // Of A and B, neither has heard of it: it is A's own, and B is of A's AS.
+    rib.reap();
+    assert!(!rib.has_garbage());
 }

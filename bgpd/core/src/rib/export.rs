@@ -43,6 +43,14 @@ impl AdjRibOut {
         self.dirty.insert(at);
     }
 
+    /// The prefix is gone; who has not heard of it has nothing to hear.
+    pub(super) fn forget_unheard(&mut self, at: u32) {
+        if !self.announced.contains(at) {
+            self.dirty.remove(at);
+            self.held_back.remove(at);
+        }
+    }
+
     pub(super) const fn dirty(&self) -> &Bitmap {
         &self.dirty
     }

@@ -283,6 +283,7 @@ impl<N: Net> FamilyRib<N> {
     /// Forgets prefixes without paths that nobody has still to be told of.
     pub(super) fn reap(&mut self, context: &mut Context) {
         self.mark_changed(context);
+        self.forget_unheard(context);
         let mut waiting: SmallVec<[&Bitmap; 8]> = context
             .peers
             .iter()
@@ -302,6 +303,30 @@ impl<N: Net> FamilyRib<N> {
         }
         self.reap_at = REAP.max(left.len() * 2);
         self.dying = left;
+    }
+
+    /// Who was never told of a prefix needs not be told that it is gone. Peers that
+    /// keep up see to that themselves; for one that takes nothing, prefixes that
+    /// come and go would pile up.
+    fn forget_unheard(&mut self, context: &mut Context) {
+        if let Some(fib) = &mut self.fib {
+            for at in &self.dying {
+                if self.table.paths(*at).is_empty() && !fib.installed.contains(*at) {
+                    fib.dirty.remove(*at);
+                }
+            }
+        }
+        for peer in context.peers.iter_mut() {
+            let out = peer.out_mut(N::FAMILY);
+            if out.dirty().is_empty() {
+                continue;
+            }
+            for at in &self.dying {
+                if self.table.paths(*at).is_empty() {
+                    out.forget_unheard(*at);
+                }
+            }
+        }
     }
 
     pub(super) const fn should_reap(&self) -> bool {

@@ -78,7 +78,7 @@ enum Whose {
 
 impl Rib {
     /// Goes on with a question over `budget` prefixes; whether it is done.
-    pub fn scan(&mut self, scan: &mut Scan, budget: usize) -> bool {
+    pub fn scan(&self, scan: &mut Scan, budget: usize) -> bool {
         let whose = self.whose(&scan.query);
         let mut left = budget;
         while let Some(family) = scan.family {
