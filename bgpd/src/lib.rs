@@ -13,6 +13,7 @@ pub mod fib;
 pub mod interface;
 mod log_limit;
 pub mod netlink;
+pub mod panics;
 pub mod probe;
 pub mod router;
 pub mod session;

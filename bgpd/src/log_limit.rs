@@ -3,18 +3,33 @@
 use std::time::{Duration, Instant};
 
 /// Lets one line through per interval, and counts the rest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LogLimit {
+    interval: Duration,
     last: Option<Instant>,
     suppressed: u64,
 }
 
+impl Default for LogLimit {
+    fn default() -> Self {
+        Self::once_in(INTERVAL)
+    }
+}
+
 impl LogLimit {
+    pub(crate) const fn once_in(interval: Duration) -> Self {
+        Self {
+            interval,
+            last: None,
+            suppressed: 0,
+        }
+    }
+
     /// How many lines were held back since the last one, if one may go now.
     pub(crate) fn pass(&mut self, now: Instant) -> Option<u64> {
         let due = self
             .last
-            .is_none_or(|last| now.saturating_duration_since(last) >= INTERVAL);
+            .is_none_or(|last| now.saturating_duration_since(last) >= self.interval);
         if due {
             self.last = Some(now);
             Some(std::mem::take(&mut self.suppressed))

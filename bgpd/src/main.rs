@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bgpd::daemon::{self, check};
+use bgpd::panics;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -100,7 +101,7 @@ fn run(file: &Path, log: &str, format: LogFormat) -> anyhow::Result<ExitCode> {
         Err(refusal) => return Ok(refused(file, &refusal)),
     };
     start_logging(log, format)?;
-    end_with_its_threads();
+    panics::install();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -109,20 +110,6 @@ fn run(file: &Path, log: &str, format: LogFormat) -> anyhow::Result<ExitCode> {
     // Nothing is left that has to be waited for: sessions have ended in `run`.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
-}
-
-/// A daemon without its router, fib or fast path would forward by what was true
-/// once: it ends at once, for the service manager to start it again. A session's
-/// panic costs that session alone.
-fn end_with_its_threads() {
-    let said_before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        said_before(panic);
-        let thread = std::thread::current();
-        if matches!(thread.name(), Some("router" | "fib" | "fastpath" | "main")) {
-            std::process::abort();
-        }
-    }));
 }
 
 fn clean(file: &Path, yes: bool) -> anyhow::Result<ExitCode> {

@@ -76,6 +76,9 @@ pub struct PeerStatus {
     pub last_error: Option<String>,
     /// Times that the session has gone down since start.
     pub flaps: u64,
+    /// Times that the session's task has failed (our bug) since start.
+    #[serde(default)]
+    pub panics: u64,
     pub prefixes: PrefixCounts,
     pub messages: MessageCounts,
 }

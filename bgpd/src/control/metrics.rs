@@ -8,6 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bgp_core::api::{PeerStatus, Status};
@@ -20,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use super::limited::Limited;
 use super::{Request, ask};
 
 /// What can't be read from a snapshot.
@@ -72,9 +74,10 @@ impl MetricsServer {
             .with_context(|| format!("can't serve metrics on {address} (`metrics`)"))?;
         let app = Router::new()
             .route("/metrics", get(scrape))
+            .layer(middleware::from_fn(super::isolated))
             .with_state(daemon);
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
+            if let Err(error) = axum::serve(Limited::new(listener), app).await {
                 tracing::error!("metrics fail: {error}");
             }
         });
@@ -182,6 +185,10 @@ fn peers(status: &Status, registry: &Registry) -> prometheus::Result<()> {
         "bgpd_session_flaps_total",
         "Times that the session went down",
     )?;
+    let panics = counter(
+        "bgpd_session_panics_total",
+        "Times that the session's task has failed, which is a bug",
+    )?;
     let received = counter(
         "bgpd_updates_received_total",
         "UPDATE messages from the peer",
@@ -206,6 +213,7 @@ fn peers(status: &Status, registry: &Registry) -> prometheus::Result<()> {
             .with_label_values(&[name, &peer.state])
             .set(peer.since);
         flaps.with_label_values(&[name]).inc_by(peer.flaps);
+        panics.with_label_values(&[name]).inc_by(peer.panics);
         received
             .with_label_values(&[name])
             .inc_by(peer.messages.updates_received);

@@ -2,23 +2,29 @@
 //! metrics over TCP. Handlers ask the daemon's task for a snapshot, and the
 //! router for routes; they own nothing.
 
+mod limited;
 mod metrics;
 mod socket;
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::body::Body;
+use axum::extract::{self, Path, Query, State};
 use axum::http::StatusCode;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bgp_core::api::{ApiError, Events, EventsQuery, Reloaded, RoutesQuery};
+use futures_util::StreamExt;
 use ipnet::IpNet;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::daemon::Snapshot;
-use crate::router;
+use crate::{panics, router};
 
 pub use metrics::{Measures, MetricsServer};
 pub use socket::{Server, Socket, is_answered};
@@ -45,7 +51,12 @@ pub fn serve(
     let app = read_only
         .merge(mutating)
         .fallback(unknown)
-        .with_state(Askable { daemon, router });
+        .layer(middleware::from_fn(isolated))
+        .with_state(Askable {
+            daemon,
+            router,
+            lists: Arc::new(Semaphore::new(LISTS)),
+        });
     socket.serve(app)
 }
 
@@ -54,7 +65,14 @@ pub fn serve(
 struct Askable {
     daemon: mpsc::Sender<Request>,
     router: mpsc::Sender<router::Command>,
+    /// A list of routes may take many megabytes until its reader has it.
+    lists: Arc<Semaphore>,
 }
+
+/// Lists of routes that may be made or on their way at a time.
+const LISTS: usize = 4;
+/// How long one waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
 
 /// An answer that is no success.
 struct Failure(StatusCode, String);
@@ -75,6 +93,17 @@ impl Askable {
             .ok_or_else(|| stopping("bgpd"))
     }
 
+    /// Waits until few enough lists are under way.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let turn = tokio::time::timeout(TURN, self.lists.clone().acquire_owned()).await;
+        turn.ok().and_then(Result::ok).ok_or_else(|| {
+            Failure(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("{LISTS} others are reading lists of routes; try again"),
+            )
+        })
+    }
+
     async fn router<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> router::Command,
@@ -83,6 +112,15 @@ impl Askable {
             .await
             .ok_or_else(|| stopping("the router"))
     }
+}
+
+/// A handler's panic costs its request alone.
+async fn isolated(request: extract::Request, next: Next) -> Response {
+    let answered = panics::isolated_task(next.run(request)).await;
+    answered.unwrap_or_else(|panic| {
+        tracing::error!("a request has no answer: {panic}; please report it");
+        Failure(StatusCode::INTERNAL_SERVER_ERROR, panic.to_string()).into_response()
+    })
 }
 
 /// Sends a question and waits for its answer; `None`: nobody is there.
@@ -109,14 +147,23 @@ async fn status(State(askable): State<Askable>) -> Result<Response, Failure> {
 
 async fn routes(
     State(askable): State<Askable>,
-    query: Result<Query<RoutesQuery>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<RoutesQuery>, extract::rejection::QueryRejection>,
 ) -> Result<Response, Failure> {
     let Query(query) =
         query.map_err(|error| Failure(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let turn = askable.turn().await?;
     let routes = askable
         .router(|answer| router::Command::Routes { query, answer })
         .await?;
-    Ok(Json(routes).into_response())
+    let answer = Json(routes).into_response();
+    // The turn lasts until the reader has nearly all of it.
+    Ok(answer.map(|body| {
+        let chunks = body.into_data_stream().map(move |chunk| {
+            let _lasts = &turn;
+            chunk
+        });
+        Body::from_stream(chunks)
+    }))
 }
 
 async fn route(

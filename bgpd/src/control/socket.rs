@@ -10,6 +10,8 @@ use axum::Router;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::task::JoinHandle;
 
+use super::limited::Limited;
+
 /// Bound, not served yet: the first thing a daemon does, so that a second one
 /// stops before it touches anything.
 pub struct Socket {
@@ -52,7 +54,7 @@ impl Socket {
     pub(super) fn serve(self, app: Router) -> Server {
         let Self { listener, path } = self;
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
+            if let Err(error) = axum::serve(Limited::new(listener), app).await {
                 tracing::error!("the control socket fails: {error}");
             }
         });

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::log_limit::LogLimit;
 use crate::transport::{Connection, Listener};
 
 pub(super) struct Listening {
@@ -47,6 +48,7 @@ fn bind_one(address: SocketAddr, accepted: mpsc::Sender<Connection>) -> anyhow::
 }
 
 async fn accept(listener: Arc<Listener>, accepted: mpsc::Sender<Connection>) {
+    let mut log = LogLimit::default();
     loop {
         match listener.accept().await {
             Ok(connection) => {
@@ -55,7 +57,9 @@ async fn accept(listener: Arc<Listener>, accepted: mpsc::Sender<Connection>) {
                 }
             }
             Err(error) => {
-                tracing::warn!("can't accept a connection: {error}");
+                if let Some(suppressed) = log.pass(Instant::now()) {
+                    tracing::warn!(suppressed, "can't accept a connection: {error}");
+                }
                 // Out of file descriptors, for one, doesn't mend at once.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

@@ -37,6 +37,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::control::{self, Request};
+use crate::log_limit::LogLimit;
 use crate::transport::Connection;
 use crate::{fastpath, fib, probe, router, session};
 
@@ -61,6 +62,9 @@ const REMOVAL: Duration = Duration::from_secs(60);
 const SELECTION_DEFERRAL: Duration = Duration::from_secs(30);
 /// How long a peer that sent too many prefixes has to wait.
 const PREFIX_LIMIT_RETRY: Duration = Duration::from_secs(60);
+
+/// How often connections from addresses that no peer has are worth a line.
+const STRANGERS: Duration = Duration::from_secs(60);
 
 /// What to do about prefixes that `advertise_limit` keeps from a peer.
 const HELD_BACK: &str = "are not announced, because there are more than `advertise_limit`; summarize them, or raise the limit on both sides";
@@ -133,6 +137,7 @@ struct Daemon {
     accepted: mpsc::Sender<Connection>,
     news: mpsc::UnboundedSender<News>,
     requests: mpsc::Sender<Request>,
+    strangers_log: LogLimit,
 }
 
 impl Daemon {
@@ -159,6 +164,7 @@ impl Daemon {
             accepted,
             news,
             requests,
+            strangers_log: LogLimit::once_in(STRANGERS),
         };
         daemon.begin().await?;
         let inputs = Inputs {
@@ -312,8 +318,15 @@ impl Daemon {
             .values()
             .find(|session| session.is_from(&remote));
         match session {
-            Some(session) => session.tell(session::Command::Accepted(connection)),
-            None => tracing::debug!("connection from {remote} refused: no peer has this address"),
+            Some(session) => session.accepted(connection),
+            None => {
+                if let Some(suppressed) = self.strangers_log.pass(Instant::now()) {
+                    tracing::info!(
+                        suppressed,
+                        "connection from {remote} refused: no peer has this address"
+                    );
+                }
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 //! Sessions: each one's settings, key and task. A task that fails takes its own
 //! peer down and is started again after a wait that doubles.
 
-use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,12 +9,14 @@ use bgp_core::PathId;
 use bgp_core::config::{AuthKey, Peer};
 use bgp_core::peer::{DownReason, State, StopReason};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinError, JoinHandle};
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::links::VifState;
 use super::{Daemon, GOODBYE, keys};
+use crate::panics::Panic;
 use crate::router;
 use crate::session::{self, Command};
+use crate::transport::Connection;
 
 const FIRST_RESTART: Duration = Duration::from_secs(1);
 const LONGEST_RESTART: Duration = Duration::from_secs(64);
@@ -29,6 +30,8 @@ pub(super) struct Session {
     generation: u64,
     /// Tasks that failed one after the other.
     failures: u32,
+    /// Tasks that have panicked since the start.
+    pub(super) panics: u64,
     /// Times that earlier tasks' sessions went down.
     pub(super) earlier_flaps: u64,
 }
@@ -67,11 +70,21 @@ pub(super) struct News {
 
 enum NewsKind {
     Changed,
-    /// The task has ended, with the panic's words if it was one.
-    Ended(Option<String>),
+    /// The task has ended, with the panic if it was one.
+    Ended(Option<Panic>),
 }
 
 impl Session {
+    /// A connection from the peer; closed when those before it still wait, for they
+    /// must not keep the session from hearing that its link is gone.
+    pub(super) fn accepted(&self, connection: Connection) {
+        if let Slot::Running(running) = &self.slot
+            && running.commands.capacity() > running.commands.max_capacity() / 2
+        {
+            self.tell(Command::Accepted(connection));
+        }
+    }
+
     pub(super) fn tell(&self, command: Command) {
         if let Slot::Running(running) = &self.slot
             && running.commands.try_send(command).is_err()
@@ -98,6 +111,14 @@ impl Session {
         }
         nix::net::if_::if_nametoindex(interface.as_str())
             .is_ok_and(|ifindex| ifindex == v6.scope_id())
+    }
+
+    /// Whether the session was up for so long that what ends it now is not what
+    /// ended it before. To come up alone is not enough: what a peer sends first may
+    /// be what its task fails on.
+    fn has_lasted(&self) -> bool {
+        self.established()
+            && matches!(&self.slot, Slot::Running(running) if running.status.borrow().since.elapsed() >= LONGEST_RESTART)
     }
 
     fn established(&self) -> bool {
@@ -136,8 +157,8 @@ impl Daemon {
         let earlier = self
             .sessions
             .get(&peer.name)
-            .map(|session| (session.generation, session.earlier_flaps));
-        let (generation, earlier_flaps) = earlier.unwrap_or_default();
+            .map(|session| (session.generation, session.earlier_flaps, session.panics));
+        let (generation, earlier_flaps, panics) = earlier.unwrap_or_default();
         let session = Session {
             path,
             peer: peer.clone(),
@@ -145,6 +166,7 @@ impl Daemon {
             slot,
             generation,
             failures: 0,
+            panics,
             earlier_flaps,
         };
         self.sessions.insert(peer.name.clone(), session);
@@ -331,7 +353,6 @@ impl Daemon {
         };
         match (was_established, is_established) {
             (false, true) => {
-                session.failures = 0;
                 let with = status
                     .negotiated
                     .as_ref()
@@ -363,11 +384,18 @@ impl Daemon {
 
     /// A session's task ends only when it is stopped; anything else is our bug,
     /// and costs this peer alone.
-    async fn on_session_ended(&mut self, name: &Arc<str>, panic: Option<String>) {
+    async fn on_session_ended(&mut self, name: &Arc<str>, panic: Option<Panic>) {
         let Some(session) = self.sessions.get_mut(name) else {
             return;
         };
-        let what = panic.unwrap_or_else(|| "its task ended by itself".to_owned());
+        session.panics += u64::from(panic.is_some());
+        let what = panic.map_or_else(
+            || "its task ended by itself".to_owned(),
+            |panic| panic.to_string(),
+        );
+        if session.has_lasted() {
+            session.failures = 0;
+        }
         let wait = restart_wait(session.failures);
         session.failures = session.failures.saturating_add(1);
         if let Slot::Running(running) = &session.slot {
@@ -438,7 +466,7 @@ async fn supervise(
     name: Arc<str>,
     generation: u64,
     mut status: watch::Receiver<session::Status>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), Panic>>,
     news: mpsc::UnboundedSender<News>,
 ) {
     let tell = |kind| {
@@ -453,22 +481,8 @@ async fn supervise(
         let _ = tell(NewsKind::Changed);
         status.mark_unchanged();
     }
-    let ended = task.await;
-    let _ = tell(NewsKind::Ended(ended.err().map(words_of)));
-}
-
-fn words_of(error: JoinError) -> String {
-    match error.try_into_panic() {
-        Ok(panic) => format!("panic: {}", panic_words(panic.as_ref())),
-        Err(_) => "its task was aborted".to_owned(),
-    }
-}
-
-fn panic_words(panic: &(dyn Any + Send)) -> &str {
-    let literal = panic.downcast_ref::<&str>().copied();
-    literal
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without words")
+    let panic = task.await.ok().and_then(Result::err);
+    let _ = tell(NewsKind::Ended(panic));
 }
 
 fn restart_wait(failures: u32) -> Duration {
@@ -482,6 +496,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::panics;
 
     fn status() -> session::Status {
         session::Status {
@@ -499,18 +514,18 @@ mod tests {
     #[tokio::test]
     async fn a_panic_in_a_session_is_told_with_its_words() {
         let (sender, receiver) = watch::channel(status());
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(panics::isolated_task(async move {
             let _sender = sender;
             panic!("index {} is out of range", 7);
-        });
+        }));
         let (news, mut inbox) = mpsc::unbounded_channel();
         supervise("prod".into(), 3, receiver, task, news).await;
         let told = inbox.recv().await.unwrap();
-        let NewsKind::Ended(Some(words)) = told.kind else {
+        let NewsKind::Ended(Some(panic)) = told.kind else {
             panic!("not told")
         };
         assert_eq!(
-            (told.generation, words.as_str()),
+            (told.generation, panic.to_string().as_str()),
             (3, "panic: index 7 is out of range")
         );
     }

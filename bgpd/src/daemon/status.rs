@@ -296,6 +296,7 @@ fn peer_status(session: &Session) -> PeerStatus {
         families: peer.families.clone(),
         last_error: None,
         flaps: session.earlier_flaps,
+        panics: session.panics,
         prefixes: PrefixCounts::default(),
         messages: Default::default(),
     };

@@ -12,10 +12,11 @@ use bgp_core::wire::Update;
 use bgp_core::{Family, PathId, config, rib};
 use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use super::schedule::{Fate, Progress};
+use super::schedule::{Fate, Progress, Refresh};
 use super::{Command, Event, Kernel, Outbound, Settings};
+use crate::panics;
 
 /// Prefixes that one peer is told of before it is another's turn.
 const OUTBOUND: usize = 4096;
@@ -50,6 +51,7 @@ struct Peer {
     progress: Progress,
     /// What the session, or the last one, says of restarts.
     restart: Option<RemoteRestart>,
+    refreshes: [Refresh; 2],
     held_back: [usize; 2],
 }
 
@@ -168,7 +170,11 @@ impl<K: Kernel> Router<K> {
             }
             Command::Down { path, reason } => self.down(path, &reason),
             Command::Updates { path, updates } => self.update(path, &updates),
-            Command::Refresh { path, family } => self.rib.refresh(path, family),
+            Command::Refresh { path, family } => {
+                if let Some(peer) = self.peers.get_mut(&path) {
+                    peer.refreshes[family as usize].ask();
+                }
+            }
             Command::Writable { path } => {
                 if let Some(outbox) = self
                     .peers
@@ -182,15 +188,17 @@ impl<K: Kernel> Router<K> {
             Command::Routes { query, answer } => self.begin_scan(query, answer),
             Command::Route { prefix, answer } => {
                 // Nobody waits for it any more: nothing to do.
-                let _ = answer.send(self.rib.lookup(prefix));
+                if let Some(route) = self.read(|rib| rib.lookup(prefix)) {
+                    let _ = answer.send(route);
+                }
             }
             Command::Counts { answer } => {
-                let counts = self
-                    .peers
-                    .keys()
-                    .map(|path| (*path, self.rib.counts(*path)))
-                    .collect();
-                let _ = answer.send(counts);
+                let paths = self.peers.keys();
+                let counts =
+                    self.read(|rib| paths.map(|path| (*path, rib.counts(*path))).collect());
+                if let Some(counts) = counts {
+                    let _ = answer.send(counts);
+                }
             }
         }
     }
@@ -213,6 +221,7 @@ impl<K: Kernel> Router<K> {
                     outbox: None,
                     progress: Progress::default(),
                     restart: None,
+                    refreshes: Default::default(),
                     held_back: [0; 2],
                 };
                 self.peers.insert(path, peer);
@@ -267,6 +276,7 @@ impl<K: Kernel> Router<K> {
         };
         self.kernel.path_down(path, reason);
         peer.outbox = None;
+        peer.refreshes = Default::default();
         peer.held_back = [0; 2];
         let restart = peer.restart.as_ref();
         let fate = Fate::of(&peer.config, restart, reason);
@@ -323,6 +333,11 @@ impl<K: Kernel> Router<K> {
                     self.rib.sweep_stale(*path, family);
                 }
             }
+            for (family, refresh) in Family::ALL.into_iter().zip(&mut peer.refreshes) {
+                if refresh.take(now) {
+                    self.rib.refresh(*path, family);
+                }
+            }
         }
     }
 
@@ -361,7 +376,13 @@ impl<K: Kernel> Router<K> {
             .peers
             .values()
             .filter_map(|peer| peer.progress.next_timeout());
+        let refreshes = self
+            .peers
+            .values()
+            .flat_map(|peer| &peer.refreshes)
+            .filter_map(Refresh::next_timeout);
         peers
+            .chain(refreshes)
             .chain(retry)
             .chain(converges_by)
             .chain(self.selects_by)
@@ -473,6 +494,7 @@ impl<K: Kernel> Router<K> {
     }
 
     fn begin_scan(&mut self, query: RoutesQuery, answer: oneshot::Sender<Routes>) {
+        self.scans.retain(|(_, answer)| !answer.is_closed());
         self.scans.push_back((Scan::new(query), answer));
     }
 
@@ -484,11 +506,24 @@ impl<K: Kernel> Router<K> {
         if answer.is_closed() {
             return;
         }
-        if self.rib.scan(&mut scan, SCAN) {
-            let _ = answer.send(scan.into_routes());
-        } else {
-            self.scans.push_front((scan, answer));
+        match self.read(|rib| rib.scan(&mut scan, SCAN)) {
+            Some(true) => {
+                let _ = answer.send(scan.into_routes());
+            }
+            Some(false) => self.scans.push_front((scan, answer)),
+            None => (),
         }
+    }
+
+    /// What cannot change the RIB cannot leave it half changed: a panic here costs
+    /// the answer, and nothing else.
+    fn read<T>(&self, question: impl FnOnce(&Rib) -> T) -> Option<T> {
+        let answer = panics::isolated(|| question(&self.rib));
+        answer
+            .map_err(|panic| {
+                error!("a question about routes has no answer: {panic}; please report it")
+            })
+            .ok()
     }
 
     fn tell(&self, event: Event) {

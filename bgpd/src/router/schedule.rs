@@ -1,5 +1,6 @@
 //! What waits for a time: the end of a peer's initial routes, of its stale
-//! ones, and of the daemon's start.
+//! ones, of the daemon's start, and of the next time that a peer may have all
+//! routes again.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ pub(super) const STALE: Duration = Duration::from_secs(30);
 /// Peers that aren't up by then don't delay the sweep of an earlier run's
 /// routes, but of those that a configured backup carries.
 pub(super) const START: Duration = Duration::from_secs(60);
+
+/// Between two walks over the table for one peer.
+pub(super) const REFRESH: Duration = Duration::from_secs(1);
 
 /// Where a peer's session is between Established and its initial routes.
 #[derive(Debug, Default)]
@@ -84,6 +88,37 @@ impl Progress {
             .into_iter()
             .chain(self.sweep_at)
             .min()
+    }
+}
+
+/// A peer's requests for all routes of a family (RFC 2918). Each costs a walk over
+/// the table, so any number within a second counts as one; the last is always
+/// answered.
+#[derive(Debug, Default)]
+pub(super) struct Refresh {
+    is_asked: bool,
+    not_before: Option<Instant>,
+}
+
+impl Refresh {
+    pub(super) fn ask(&mut self) {
+        self.is_asked = true;
+    }
+
+    /// Whether the peer is to be told everything now, once.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let is_due = self.is_asked && self.not_before.is_none_or(|at| at <= now);
+        if is_due {
+            *self = Self {
+                is_asked: false,
+                not_before: now.checked_add(REFRESH),
+            };
+        }
+        is_due
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.not_before.filter(|_| self.is_asked)
     }
 }
 

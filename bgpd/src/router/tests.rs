@@ -13,7 +13,7 @@ use bgp_core::rib::Hop;
 use bgp_core::wire::{Announcement, AsPath, Codec, Origin, PathAttributes, Prefixes};
 use ipnet::Ipv4Net;
 
-use super::schedule::{Fate, INITIAL_ROUTES, Progress, STALE, START};
+use super::schedule::{Fate, INITIAL_ROUTES, Progress, REFRESH, Refresh, STALE, START};
 use super::*;
 
 mod restart;
@@ -638,4 +638,21 @@ fn the_fate_of_routes_follows_the_reason_of_the_end() {
     ] {
         assert_eq!(Fate::of(peer, restart, &reason), fate, "{reason:?}");
     }
+}
+
+#[test]
+fn any_number_of_refreshes_within_a_second_costs_one_walk() {
+    let start = Instant::now();
+    let mut refresh = Refresh::default();
+    assert!(!refresh.take(start));
+    let mut walks = 0;
+    for millis in 0..1000 {
+        refresh.ask();
+        walks += usize::from(refresh.take(start + Duration::from_millis(millis)));
+    }
+    assert_eq!(walks, 1);
+    // The last one is answered all the same.
+    assert_eq!(refresh.next_timeout(), Some(start + REFRESH));
+    assert!(refresh.take(start + REFRESH));
+    assert_eq!(refresh.next_timeout(), None);
 }

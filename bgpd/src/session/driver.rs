@@ -90,7 +90,11 @@ impl Driver {
         status: watch::Sender<Status>,
     ) -> Self {
         let seed = RandomState::new().hash_one(&settings.peer.name);
-        let machine = PeerSettings::new(&settings.peer, settings.router_id);
+        let machine = PeerSettings::new(
+            &settings.peer,
+            settings.router_id,
+            settings.restarting_until,
+        );
         Self {
             peer: Peer::new(machine, seed),
             settings,

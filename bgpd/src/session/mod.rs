@@ -23,6 +23,7 @@ use bgp_core::{PathId, RouterId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::panics::{self, Panic};
 use crate::transport::Connection;
 use crate::{fastpath, router};
 
@@ -34,6 +35,9 @@ pub struct Settings {
     /// Read from the peer's `auth_key_file`. A peer that has the file but no key
     /// here stays down.
     pub key: Option<AuthKey>,
+    /// After a restart over which the kernel has forwarded: when routes are
+    /// selected at the latest.
+    pub restarting_until: Option<Instant>,
 }
 
 /// What the daemon tells a session.
@@ -70,7 +74,7 @@ pub struct Status {
 pub struct Handle {
     pub commands: mpsc::Sender<Command>,
     pub status: watch::Receiver<Status>,
-    pub task: JoinHandle<()>,
+    pub task: JoinHandle<Result<(), Panic>>,
 }
 
 /// Starts the session's task, and the session with it.
@@ -82,7 +86,7 @@ pub fn spawn(
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let (status_sender, status) = watch::channel(Status::new());
     let driver = driver::Driver::new(settings, inbox, router, fastpath, status_sender);
-    let task = tokio::spawn(driver.run());
+    let task = tokio::spawn(panics::isolated_task(driver.run()));
     Handle {
         commands,
         status,

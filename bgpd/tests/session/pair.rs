@@ -247,7 +247,7 @@ fn a_session_whose_handle_is_dropped_says_goodbye_and_its_task_ends() {
     pair(setups(V4), async |[mut near, mut far]| {
         assert!(until(&mut [&mut near, &mut far], LIMIT, established).await);
         drop(near.session.commands);
-        near.session.task.await.unwrap();
+        near.session.task.await.unwrap().unwrap();
         let far_down = until(&mut [&mut far], LIMIT, |ends| {
             ends[0].last_error().contains("(6/2)")
         })

@@ -183,7 +183,7 @@ fn a_peer_that_stays_away_for_its_restart_time_loses_its_routes() {
     assert_eq!(held(&world), (3, 3));
     while held(&world) != (0, 0) {
         assert!(begin.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
     assert!(begin.elapsed() >= Duration::from_millis(500));
     world.end();
