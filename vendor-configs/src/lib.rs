@@ -21,7 +21,9 @@ mod view;
 mod words;
 
 mod cisco_ios_xe;
+mod frr;
 mod juniper_junos;
+mod linux;
 
 pub use check::{Mistake, Mistakes, Router, check_pair};
 pub use plan::{

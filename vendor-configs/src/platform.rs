@@ -10,10 +10,15 @@ use crate::check::{Mistake, Router};
 use crate::plan::RouterLink;
 use crate::quoting::Quoting;
 use crate::words::Name;
-use crate::{cisco_ios_xe, juniper_junos};
+use crate::{cisco_ios_xe, frr, juniper_junos, linux};
 
 /// In alphabetical order of their names.
-static ENTRIES: [&Entry; 2] = [&cisco_ios_xe::ENTRY, &juniper_junos::ENTRY];
+static ENTRIES: [&Entry; 4] = [
+    &cisco_ios_xe::ENTRY,
+    &frr::ENTRY,
+    &juniper_junos::ENTRY,
+    &linux::ENTRY,
+];
 
 /// A platform that links can be written for.
 #[derive(Clone, Copy)]
@@ -59,7 +64,6 @@ pub(crate) struct Form {
 
 pub(crate) enum Made {
     /// By this template.
-    #[expect(dead_code, reason = "the Linux platform's networkd form")]
     Template(&'static str),
     /// From the text of `config.j2`; the error is for the template's author.
     From(fn(&str) -> Result<String, String>),
