@@ -53,7 +53,7 @@ impl Course {
         for receiver in &mut driver.sessions[self.feeders.len()..] {
             receiver.present = Some(Present::default());
         }
-        driver.establish(SETUP)?;
+        driver.establish(usize::MAX, SETUP)?;
         let before = stage.running.usage()?;
         let convergence = self.feed(driver, "prefixes", self.prefixes, |f| &f.announcements)?;
         // The second feeder's copies may still change some best paths.

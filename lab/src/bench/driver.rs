@@ -18,6 +18,7 @@ pub struct Driver {
     epoll: Epoll,
     chunk: Vec<u8>,
     next_look: Instant,
+    at_once: usize,
 }
 
 impl Driver {
@@ -36,12 +37,14 @@ impl Driver {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             chunk: vec![0; CHUNK],
             next_look: Instant::now(),
+            at_once: usize::MAX,
         })
     }
 
-    /// Dials from every neighbor at once; the time until the last session is
-    /// Established.
-    pub fn establish(&mut self, patience: Duration) -> anyhow::Result<Duration> {
+    /// Dials from every neighbor, with at most so many sessions on their way at
+    /// once; the time until the last is Established.
+    pub fn establish(&mut self, at_once: usize, patience: Duration) -> anyhow::Result<Duration> {
+        self.at_once = at_once;
         let started = Instant::now();
         let wanted = self.sessions.len();
         self.until("sessions", patience, |driver| {
@@ -114,9 +117,18 @@ impl Driver {
             return Ok(());
         }
         self.next_look = now + LOOK;
+        let on_the_way = self
+            .sessions
+            .iter()
+            .filter(|session| session.is_on_the_way());
+        let mut room = self.at_once.saturating_sub(on_the_way.count());
         for session in &mut self.sessions {
+            if session.is_to_dial(now) && room > 0 {
+                session.dial(self.speaker, &self.epoll)?;
+                room -= 1;
+            }
             session
-                .look_at_clock(now, self.speaker, &self.epoll)
+                .look_at_clock(now, &self.epoll)
                 .with_context(|| format!("the session from {}", session.neighbor.address))?;
         }
         Ok(())
@@ -136,4 +148,4 @@ const CHUNK: usize = 256 << 10;
 const PROGRESS: Duration = Duration::from_secs(2);
 /// What `until` checks may be so late.
 const TURN: Duration = Duration::from_millis(1);
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(2);

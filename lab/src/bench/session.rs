@@ -102,31 +102,32 @@ impl Session {
         }
     }
 
-    pub fn look_at_clock(
-        &mut self,
-        now: Instant,
-        speaker: SocketAddr,
-        epoll: &Epoll,
-    ) -> anyhow::Result<()> {
-        match self.phase {
-            Phase::Idle { dial_at } if dial_at <= now => self.dial(speaker, epoll),
-            Phase::Established(_) => {
-                let silence = now.saturating_duration_since(self.heard);
-                if silence > self.hold_time {
-                    bail!("the speaker has said nothing for {silence:?}: hold timer expired");
-                }
-                if now.saturating_duration_since(self.spoke) > self.hold_time / 3
-                    && self.to_send.is_empty()
-                {
-                    self.send(&Message::Keepalive, epoll)?;
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+    pub fn is_to_dial(&self, now: Instant) -> bool {
+        matches!(self.phase, Phase::Idle { dial_at } if dial_at <= now)
     }
 
-    fn dial(&mut self, speaker: SocketAddr, epoll: &Epoll) -> anyhow::Result<()> {
+    /// Dialled, and not yet Established.
+    pub const fn is_on_the_way(&self) -> bool {
+        !matches!(self.phase, Phase::Idle { .. } | Phase::Established(_))
+    }
+
+    /// Keeps the session alive; `Err` where the speaker doesn't.
+    pub fn look_at_clock(&mut self, now: Instant, epoll: &Epoll) -> anyhow::Result<()> {
+        if !self.is_up() {
+            return Ok(());
+        }
+        let silence = now.saturating_duration_since(self.heard);
+        if silence > self.hold_time {
+            bail!("the speaker has said nothing for {silence:?}: hold timer expired");
+        }
+        let since_we_spoke = now.saturating_duration_since(self.spoke);
+        if since_we_spoke > self.hold_time / 3 && self.to_send.is_empty() {
+            self.send(&Message::Keepalive, epoll)?;
+        }
+        Ok(())
+    }
+
+    pub fn dial(&mut self, speaker: SocketAddr, epoll: &Epoll) -> anyhow::Result<()> {
         let socket = Socket::new(
             Domain::for_address(speaker),
             Type::STREAM.nonblocking(),

@@ -1,6 +1,7 @@
 //! A thousand sessions at once, each with a few prefixes; nobody but one
 //! receiver is told of them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -16,6 +17,7 @@ use crate::bench::lane::{Neighbor, Takes};
 use crate::bench::speaker::{Kernel, Programs, Speaker};
 use crate::bench::stage::{LONG_HOLD_TIME, SETUP, Stage};
 use crate::bench::table::{Table, announcements};
+use crate::bench::usage::Usage;
 
 /// From the first SYN to the last session Established.
 const ESTABLISHED: Quantity = Quantity::seconds("established");
@@ -23,13 +25,22 @@ const ESTABLISHED: Quantity = Quantity::seconds("established");
 const CONVERGENCE: Quantity = Quantity::seconds("convergence");
 
 pub(super) fn cases(options: &Options) -> anyhow::Result<Vec<Case>> {
-    let peers = Peers::new(options)?;
-    let title = format!("{} sessions with {EACH} prefixes each", peers.feeds.len());
-    let round = move |speaker, programs: &Programs| peers.run(speaker, programs);
-    Ok(vec![Case {
-        title,
-        entrants: options.entrants(&QUICK_SPEAKERS, Rounds::One, round),
-    }])
+    let peers = Arc::new(Peers::new(options)?);
+    // BIRD listens with a backlog of 8, and what is beyond waits for TCP's
+    // timers, most of a minute in all.
+    let case = |how: &str, at_once: usize, speakers: &[Speaker]| {
+        let peers = Arc::clone(&peers);
+        let sessions = peers.feeds.len();
+        let round = move |speaker, programs: &Programs| peers.run(speaker, programs, at_once);
+        Case {
+            title: format!("{sessions} sessions with {EACH} prefixes each, dialled {how}"),
+            entrants: options.entrants(speakers, Rounds::One, round),
+        }
+    };
+    Ok(vec![
+        case("all at once", usize::MAX, &[Speaker::Bgpd]),
+        case("8 at a time", 8, &QUICK_SPEAKERS),
+    ])
 }
 
 struct Peers {
@@ -62,7 +73,12 @@ impl Peers {
         })
     }
 
-    fn run(&self, speaker: Speaker, programs: &Programs) -> anyhow::Result<Figures> {
+    fn run(
+        &self,
+        speaker: Speaker,
+        programs: &Programs,
+        at_once: usize,
+    ) -> anyhow::Result<Figures> {
         let stage = Stage::set(
             speaker,
             programs,
@@ -70,14 +86,22 @@ impl Peers {
             Kernel::Untouched,
             LONG_HOLD_TIME,
         )?;
-        stage.drive(|driver| self.measure(driver, &stage))
+        stage.drive(|driver| {
+            let before = stage.running.usage()?;
+            let established = driver.establish(at_once, SETUP)?;
+            self.measure(driver, &stage, before, established)
+        })
     }
 
-    fn measure(&self, driver: &mut Driver, stage: &Stage) -> anyhow::Result<Figures> {
+    fn measure(
+        &self,
+        driver: &mut Driver,
+        stage: &Stage,
+        before: Usage,
+        established: Duration,
+    ) -> anyhow::Result<Figures> {
         let receiver = self.feeds.len();
         driver.sessions[receiver].present = Some(Present::default());
-        let before = stage.running.usage()?;
-        let established = driver.establish(SETUP)?;
         let started = Instant::now();
         for (number, feed) in self.feeds.iter().enumerate() {
             driver.feed(number, feed.clone())?;
