@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use bgp_core::config::{Config, OnShutdown};
 use tokio::sync::mpsc;
 
+use super::claim::Claim;
 use crate::netlink::{Batch, Socket, nexthop};
 use crate::{control, fastpath, fib, interface, router};
 
@@ -25,6 +26,7 @@ pub async fn clean(config: &Config, what: Clean) -> anyhow::Result<Vec<String>> 
             config.daemon.control.display()
         );
     }
+    let _claim = Claim::take(config.daemon.kernel.protocol)?;
     let interfaces = interface::made().await.context("can't list interfaces")?;
     let mut lines = remove_routes(config, what).await?;
     for name in &interfaces {

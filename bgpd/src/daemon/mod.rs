@@ -13,6 +13,7 @@
 
 mod apply;
 pub mod check;
+mod claim;
 mod clean;
 mod ids;
 mod journal;
@@ -41,6 +42,7 @@ use crate::log_limit::LogLimit;
 use crate::transport::Connection;
 use crate::{fastpath, fib, probe, router, session};
 
+use claim::Claim;
 use ids::Ids;
 use journal::Journal;
 use links::{Links, VifState};
@@ -116,6 +118,7 @@ struct Parts {
     /// `None`: routes are not installed.
     fastpath: Option<fastpath::Handle>,
     fib: Option<fib::Handle>,
+    _claim: Option<Claim>,
     probe: probe::Handle,
     /// See [`restarting_until`].
     restarting_until: Option<Instant>,
@@ -365,7 +368,9 @@ impl Parts {
     ) -> anyhow::Result<Self> {
         let (router, inbox) = router::channel();
         let kernel = &config.daemon.kernel;
+        let mut claim = None;
         let (fastpath, fib) = if kernel.install {
+            claim = Claim::take(kernel.protocol)?;
             let fastpath = fastpath::spawn(kernel, fastpath_events)
                 .context("can't manage nexthops in the kernel (bgpd needs CAP_NET_ADMIN)")?;
             let fib = fib::spawn(kernel.clone(), fastpath.clone(), router.clone())
@@ -398,6 +403,7 @@ impl Parts {
             router,
             fastpath,
             fib,
+            _claim: claim,
             probe: probe::spawn(),
             restarting_until,
         })
