@@ -109,22 +109,28 @@ impl Socket {
         batch: &mut Batch,
         read: impl Fn(Message<'_>) -> Option<T>,
     ) -> io::Result<Option<T>> {
-        let mut found = None;
-        let sent = send(self.inner.as_raw_fd(), batch.bytes(), MsgFlags::empty());
-        let answer = sent.map_err(io::Error::from).and_then(|_| self.receive());
-        if let Ok(length) = answer {
-            for message in Messages(&self.buffer[..length]) {
-                match refusal(0, &message) {
-                    Some(refused) if i32::from(message.kind) == NLMSG_ERROR => {
-                        batch.clear();
-                        return Err(refused.into());
-                    }
-                    _ => found = found.or_else(|| read(message)),
-                }
+        let answer = self.answer(batch, read);
+        batch.clear();
+        answer
+    }
+
+    fn answer<T>(
+        &mut self,
+        batch: &Batch,
+        read: impl Fn(Message<'_>) -> Option<T>,
+    ) -> io::Result<Option<T>> {
+        send(self.inner.as_raw_fd(), batch.bytes(), MsgFlags::empty())?;
+        loop {
+            let length = self.receive()?;
+            // What an earlier request waited for in vain may come only now.
+            let mut messages = Messages(&self.buffer[..length]);
+            let answer = messages.find(|message| batch.index_of(message.sequence).is_some());
+            match answer.map(|message| (refusal(0, &message), message)) {
+                Some((Some(refused), _)) => return Err(refused.into()),
+                Some((None, message)) => return Ok(read(message)),
+                None => {}
             }
         }
-        batch.clear();
-        answer.map(|_| found)
     }
 
     /// Sends a batch that holds one dump request, and shows each message of the
@@ -173,9 +179,23 @@ impl Socket {
                         "the kernel did not answer a netlink request",
                     ));
                 }
+                Err(nix::Error::ENOBUFS) => {
+                    self.drain();
+                    return Err(nix::Error::ENOBUFS.into());
+                }
                 other => return other.map_err(Into::into),
             }
         }
+    }
+
+    /// After an overrun the kernel drops every answer, without a word, until
+    /// all that is queued has been read.
+    fn drain(&mut self) {
+        let fd = self.inner.as_raw_fd();
+        while matches!(
+            recv(fd, &mut self.buffer, MsgFlags::MSG_DONTWAIT),
+            Ok(_) | Err(nix::Error::ENOBUFS | nix::Error::EINTR)
+        ) {}
     }
 }
 
@@ -304,6 +324,42 @@ mod tests {
             ..message
         };
         assert_eq!(refusal(0, &ack), None);
+    }
+
+    #[test]
+    fn an_answer_that_came_too_late_is_not_taken_for_the_next_one() {
+        let mut socket = Socket::new().expect("a netlink socket");
+        let mut batch = Batch::new();
+        let ask = |socket: &mut Socket, batch: &mut Batch| {
+            super::super::route::look_up(batch, [127, 0, 0, 1].into());
+            socket.ask(batch, |message| super::super::route::WayOut::read(&message))
+        };
+        let expected = ask(&mut socket, &mut batch).expect("an answer");
+        assert!(expected.is_some());
+
+        batch.begin(libc::RTM_NEWROUTE, 0, &[0; 12]);
+        let fd = socket.inner.as_raw_fd();
+        send(fd, batch.seal(), MsgFlags::empty()).expect("it is sent");
+        batch.clear();
+        assert_eq!(ask(&mut socket, &mut batch).expect("its answer"), expected);
+    }
+
+    #[test]
+    fn lost_answers_are_an_error_and_the_next_request_has_its_own() {
+        let mut socket = Socket::new().expect("a netlink socket");
+        setsockopt(&socket.inner, sockopt::RcvBuf, &1).expect("the smallest buffer");
+        let mut batch = Batch::new();
+        for _ in 0..512 {
+            batch.begin(libc::RTM_NEWROUTE, 0, &[0; 12]);
+        }
+        let mut refused = 0;
+        let lost = socket.execute(&mut batch, |_| refused += 1);
+        let errno = lost.expect_err("answers were lost").raw_os_error();
+        assert_eq!(errno, Some(libc::ENOBUFS));
+
+        batch.begin(libc::RTM_NEWROUTE, 0, &[0; 12]);
+        let refusal = socket.execute_one(&mut batch).expect_err("nonsense");
+        assert_eq!(refusal.errno, libc::EOPNOTSUPP);
     }
 
     #[test]
