@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 /// Waits double with each failure in a row, up to [`LONGEST`] times the first.
+/// Where the way has just come back they begin short, for it may take a moment
+/// to carry the first packet.
 #[derive(Clone, Debug)]
 pub(super) struct Backoff {
     first: Duration,
     failures: u32,
+    /// The next wait of those that begin short.
+    hurry: Option<Duration>,
     random: Random,
 }
 
@@ -15,12 +19,16 @@ impl Backoff {
         Self {
             first,
             failures: 0,
+            hurry: None,
             random: Random(seed),
         }
     }
 
     /// The wait after one more failure.
     pub(super) fn next(&mut self) -> Duration {
+        if let Some(wait) = self.take_hurry() {
+            return wait;
+        }
         let factor = 1_u32
             .checked_shl(self.failures)
             .unwrap_or(LONGEST)
@@ -31,6 +39,25 @@ impl Backoff {
 
     pub(super) fn reset(&mut self) {
         self.failures = 0;
+        self.hurry = None;
+    }
+
+    /// The way is back.
+    pub(super) fn hurry(&mut self) {
+        self.failures = 0;
+        self.hurry = Some(SHORTEST);
+    }
+
+    pub(super) fn is_hurrying(&self) -> bool {
+        self.hurry.is_some()
+    }
+
+    /// How long to wait for what may have been sent too early; `None`: it was not.
+    pub(super) fn take_hurry(&mut self) -> Option<Duration> {
+        let wait = self.hurry?;
+        let longer = wait.saturating_mul(2);
+        self.hurry = (longer < self.first).then_some(longer);
+        Some(self.jitter(wait))
     }
 
     /// A session that lasted this long was no mere flap.
@@ -60,6 +87,8 @@ impl Random {
 }
 
 const LONGEST: u32 = 8;
+/// More than a round trip to a neighbor takes.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -71,6 +100,21 @@ mod tests {
         for base in [10, 20, 40, 80, 80, 80] {
             let wait = backoff.next();
             let base = Duration::from_secs(base);
+            assert!(
+                wait >= base.mul_f64(0.75) && wait <= base,
+                "{wait:?} for {base:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_the_way_is_back_waits_begin_short_and_end_as_ever() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), 7);
+        backoff.next();
+        backoff.hurry();
+        for base in [100, 200, 400, 800, 1000, 2000, 4000, 8000, 8000] {
+            let wait = backoff.next();
+            let base = Duration::from_millis(base);
             assert!(
                 wait >= base.mul_f64(0.75) && wait <= base,
                 "{wait:?} for {base:?}"

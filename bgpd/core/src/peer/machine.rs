@@ -199,10 +199,12 @@ impl Peer {
     }
 
     fn link_up(&mut self, now: Instant) {
-        self.backoff.reset();
         match self.state() {
             // A dial under way may be waiting for TCP's own back-off.
-            State::Connect | State::Active => self.dial(now),
+            State::Connect | State::Active => {
+                self.backoff.hurry();
+                self.dial(now);
+            }
             State::Idle | State::OpenSent | State::OpenConfirm | State::Established => {}
         }
     }
@@ -325,9 +327,9 @@ impl Peer {
         self.retry_at = None;
         match self.state() {
             State::Connect => {
-                if let Some(id) =
-                    self.find(|connection| matches!(connection.phase, Phase::Connecting))
-                {
+                let dialed =
+                    |connection: &Connection| matches!(connection.phase, Phase::Connecting);
+                if let Some(id) = self.find(dialed).filter(|_| !self.backoff.is_hurrying()) {
                     let words = "TCP has not answered within the connect time".to_owned();
                     self.end(id, Farewell::Silent, DownReason::ConnectFailed(words), now);
                 }
@@ -354,7 +356,10 @@ impl Peer {
         let id = self.new_connection();
         self.connections
             .push(Connection::new(id, Direction::Outgoing));
-        self.retry_at = now.checked_add(CONNECT_TIME);
+        // A SYN that is lost is sent again after a second at the earliest: where
+        // the way has just come back, a new dial is faster.
+        let patience = self.backoff.take_hurry().unwrap_or(CONNECT_TIME);
+        self.retry_at = now.checked_add(patience);
         self.actions.push_back(Action::Connect(id));
     }
 

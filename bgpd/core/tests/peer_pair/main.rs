@@ -1,0 +1,9 @@
+//! Two speakers in memory, with time that the test turns forward.
+
+#![allow(clippy::unwrap_used)]
+
+mod dialing;
+mod opening;
+mod restart;
+mod session;
+mod world;
