@@ -150,17 +150,17 @@ fn how_we_leave_says_whether_our_routes_stay() {
         })
     };
     let text = || "an upgrade".to_owned();
-    let shutdown = Notification::shutdown(cease::ADMINISTRATIVE_SHUTDOWN, "an upgrade");
-    let hard = shutdown.clone().into_hard_reset();
+    let shutdown = || Notification::shutdown(cease::ADMINISTRATIVE_SHUTDOWN, "an upgrade");
+    let hard = shutdown().into_hard_reset();
     assert_eq!((hard.code, hard.subcode), (error::CEASE, cease::HARD_RESET));
     let change = Notification::cease(cease::OTHER_CONFIGURATION_CHANGE);
     let restart = || StopReason::Restart(text());
-    assert_eq!(told(None, restart()), [shutdown.clone()]);
+    assert_eq!(told(None, restart()), [shutdown()]);
     assert_eq!(told(with(false), restart()), []);
-    assert_eq!(told(with(true), restart()), [shutdown.clone()]);
+    assert_eq!(told(with(true), restart()), [shutdown()]);
     let stop = || StopReason::AdministrativeShutdown(text());
-    assert_eq!(told(None, stop()), [shutdown.clone()]);
-    assert_eq!(told(with(false), stop()), [shutdown]);
+    assert_eq!(told(None, stop()), [shutdown()]);
+    assert_eq!(told(with(false), stop()), [shutdown()]);
     assert_eq!(told(with(true), stop()), [hard]);
     let changed = told(with(true), StopReason::ConfigurationChange);
     assert_eq!(changed, [change]);
