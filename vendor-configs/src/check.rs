@@ -346,6 +346,12 @@ impl Found {
                     net.trunc()
                 ));
             }
+            let mut inside = links.iter().filter(|link| link.vrf == backup.vrf);
+            if !inside.any(|link| link.of(Family::of(net.addr())).next().is_some()) {
+                self.add(format!(
+                    "the backup leads to {net}: no virtual interface has a session of that family"
+                ));
+            }
             if !backup.gateways.is_empty() && backup.gateway(Family::of(net.addr())).is_none() {
                 self.add(format!("the backup has no gateway of the family of {net}"));
             }

@@ -26,7 +26,13 @@ pub(crate) fn header(router: &Router, platform: Platform, assumed: &str, keys: K
             link.limits.advertise, link.name
         )
     });
-    push_list(&mut text, own.map(str::to_owned).chain(limits));
+    let mut assumed: Vec<String> = Vec::new();
+    for line in own.map(str::to_owned).chain(limits) {
+        if !assumed.contains(&line) {
+            assumed.push(line);
+        }
+    }
+    push_list(&mut text, assumed.into_iter());
     let missing = missing(router, platform, keys);
     if missing.is_empty() {
         text.push_str("\nStill to fill in: nothing.\n\n");

@@ -20,15 +20,21 @@ mod template;
 mod view;
 mod words;
 
+mod arista_eos;
+mod bird;
+mod cisco_ios;
 mod cisco_ios_xe;
+mod cisco_ios_xr;
+mod cisco_nxos;
 mod frr;
+mod gobgp;
 mod juniper_junos;
+mod juniper_srx;
 mod linux;
+mod openbgpd;
 
 pub use check::{Mistake, Mistakes, Router, check_pair};
-pub use plan::{
-    Backup, Bfd, Limits, RouterLink, RouterPlan, Scope, Session, SessionKey, Timers,
-};
+pub use plan::{Backup, Bfd, Limits, RouterLink, RouterPlan, Scope, Session, SessionKey, Timers};
 pub use platform::{Platform, UnknownPlatform};
 pub use render::{KeyText, Part, RenderError, Wanted, render};
 pub use template::{TemplateError, Templates};

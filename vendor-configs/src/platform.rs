@@ -10,14 +10,21 @@ use crate::check::{Mistake, Router};
 use crate::plan::RouterLink;
 use crate::quoting::Quoting;
 use crate::words::Name;
-use crate::{cisco_ios_xe, frr, juniper_junos, linux};
 
 /// In alphabetical order of their names.
-static ENTRIES: [&Entry; 4] = [
-    &cisco_ios_xe::ENTRY,
-    &frr::ENTRY,
-    &juniper_junos::ENTRY,
-    &linux::ENTRY,
+static ENTRIES: &[&Entry] = &[
+    &crate::arista_eos::ENTRY,
+    &crate::bird::ENTRY,
+    &crate::cisco_ios::ENTRY,
+    &crate::cisco_ios_xe::ENTRY,
+    &crate::cisco_ios_xr::ENTRY,
+    &crate::cisco_nxos::ENTRY,
+    &crate::frr::ENTRY,
+    &crate::gobgp::ENTRY,
+    &crate::juniper_junos::ENTRY,
+    &crate::juniper_srx::ENTRY,
+    &crate::linux::ENTRY,
+    &crate::openbgpd::ENTRY,
 ];
 
 /// A platform that links can be written for.

@@ -3,7 +3,7 @@
 use crate::check::{Mistakes, Router};
 use crate::header;
 use crate::platform::{Made, Platform};
-use crate::template::{TemplateError, Templates};
+use crate::template::{Parsed, TemplateError, Templates};
 use crate::view::{self, RouterView};
 
 /// Which text.
@@ -66,7 +66,7 @@ pub fn render(
 ) -> Result<String, RenderError> {
     let writing = Writing {
         platform,
-        templates,
+        templates: templates.parsed()?,
         view: view::view(router, platform, wanted.keys)?,
     };
     match wanted.part {
@@ -79,7 +79,7 @@ pub fn render(
 
 struct Writing<'a> {
     platform: Platform,
-    templates: &'a Templates,
+    templates: Parsed<'a>,
     view: RouterView,
 }
 

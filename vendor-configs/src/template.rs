@@ -59,7 +59,8 @@ impl Templates {
         Ok(())
     }
 
-    pub(crate) fn render(&self, name: &str, view: &RouterView) -> Result<String, TemplateError> {
+    /// All of them, parsed.
+    pub(crate) fn parsed(&self) -> Result<Parsed<'_>, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
@@ -70,14 +71,22 @@ impl Templates {
                 .lstrip_blocks(true)
                 .keep_trailing_newline(true)
                 .build()
-                .map_err(|error| faulty(name, &error))?,
+                .expect("invariant: the delimiters are the usual ones"),
         );
         for (name, text) in &self.0 {
             environment
                 .add_template(name, text)
                 .map_err(|error| faulty(name, &error))?;
         }
-        environment
+        Ok(Parsed(environment))
+    }
+}
+
+pub(crate) struct Parsed<'a>(Environment<'a>);
+
+impl Parsed<'_> {
+    pub(crate) fn render(&self, name: &str, view: &RouterView) -> Result<String, TemplateError> {
+        self.0
             .get_template(name)
             .and_then(|template| template.render(minijinja::value::Serde(view)))
             .map_err(|error| faulty(name, &error))

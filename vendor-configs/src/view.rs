@@ -154,6 +154,8 @@ struct InstanceView {
     families: Vec<FamilyView>,
     /// Static routes of the backup.
     backups: Vec<BackupView>,
+    /// It has static routes: a network's own, or the backup's.
+    routed: bool,
 }
 
 #[derive(Serialize)]
@@ -395,6 +397,9 @@ impl Writer<'_> {
             let sessions: Vec<SessionView> = sessions.cloned().collect();
             (!sessions.is_empty()).then(|| self.family(vrf, family, sessions))
         });
+        let families: Vec<FamilyView> = families.collect();
+        let backups = backup.map(|backup| self.backups(backup));
+        let backups = backups.unwrap_or_default();
         InstanceView {
             vrf: vrf.map(ToString::to_string),
             number: links.iter().find(inside).map_or(0, |link| link.facts.vlan),
@@ -403,10 +408,10 @@ impl Writer<'_> {
                 .filter(inside)
                 .map(|link| link.facts.interface.clone())
                 .collect(),
-            families: families.collect(),
-            backups: backup
-                .map(|backup| self.backups(backup))
-                .unwrap_or_default(),
+            routed: !backups.is_empty()
+                || families.iter().any(|family| !family.networks.is_empty()),
+            families,
+            backups,
         }
     }
 

@@ -11,7 +11,7 @@ pub(crate) static ENTRY: Entry = Entry {
     comment: "!",
     description: LINE,
     key: WORD,
-    longest_policy: 100,
+    longest_policy: 48,
     templates: templates![
         "config.j2",
         "assumes.j2",

@@ -58,7 +58,10 @@ pub(crate) fn interface(parent: &str, vlan: VlanId) -> String {
 
 /// What Linux takes as the name of an interface.
 pub(crate) fn check_names(router: &Router) -> Vec<Mistake> {
-    let parents = router.links().iter().filter_map(|link| link.parent.as_ref());
+    let parents = router
+        .links()
+        .iter()
+        .filter_map(|link| link.parent.as_ref());
     let backup = router.plan().backup.as_ref();
     let names = parents.chain(backup.and_then(|backup| backup.interface.as_ref()));
     names

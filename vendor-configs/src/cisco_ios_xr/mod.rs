@@ -1,0 +1,34 @@
+//! Cisco IOS-XR: ASR 9000, NCS 5500.
+
+use crate::platform::{Entry, dotted, nothing_missing, templates};
+use crate::quoting::Quoting;
+
+pub(crate) static ENTRY: Entry = Entry {
+    name: "cisco_ios_xr",
+    title: "Cisco IOS-XR",
+    default_parent: "TenGigE0/0/0/0",
+    interface: dotted,
+    comment: "!",
+    // `!` begins a comment, `|` leads output elsewhere.
+    description: Quoting {
+        quote: None,
+        escaped: "",
+        refused: "?!|\"",
+    },
+    key: Quoting {
+        quote: None,
+        escaped: "",
+        refused: "? !|\"\\",
+    },
+    longest_policy: 48,
+    templates: templates![
+        "config.j2",
+        "policy.j2",
+        "assumes.j2",
+        "verify.j2",
+        "drain.j2",
+        "rollback.j2",
+    ],
+    forms: &[],
+    check: nothing_missing,
+};
