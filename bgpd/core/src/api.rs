@@ -139,7 +139,8 @@ pub struct ProbeStatus {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Swap {
-    pub at: f64,
+    /// Seconds since: a wall clock that is set changes nothing.
+    pub age: f64,
     pub reason: String,
     pub groups: u64,
     /// Microseconds from the event's arrival to the kernel's answer.

@@ -67,7 +67,8 @@ impl Journal {
     }
 }
 
-/// Seconds since the Unix epoch.
+/// Seconds since the Unix epoch, for people.
+#[expect(clippy::disallowed_methods, reason = "nothing is decided by it")]
 fn wall_clock() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

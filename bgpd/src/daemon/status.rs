@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bgp_core::api::{KernelStatus, PathStatus, PeerStatus, PrefixCounts, Status, Swap, VifStatus};
 use bgp_core::config::{Config, Vif};
@@ -328,11 +328,7 @@ fn peer_status(session: &Session) -> PeerStatus {
 
 fn swap(swap: &fastpath::Swap) -> Swap {
     Swap {
-        at: swap
-            .at
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs_f64(),
+        age: swap.at.elapsed().as_secs_f64(),
         reason: swap.reason.clone(),
         groups: swap.groups as u64,
         took: u64::try_from(swap.took.as_micros()).unwrap_or(u64::MAX),

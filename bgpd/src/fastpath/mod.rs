@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc as std_mpsc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bgp_core::rib::FibRoute;
 use bgp_core::{PathId, config};
@@ -101,7 +101,7 @@ pub struct PathState {
 /// The last time that groups were moved off a path or back.
 #[derive(Clone, Debug)]
 pub struct Swap {
-    pub at: SystemTime,
+    pub at: Instant,
     pub reason: String,
     pub groups: usize,
     pub took: Duration,

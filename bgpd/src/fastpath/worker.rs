@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bgp_core::{PathId, config};
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -158,6 +158,10 @@ impl Worker {
     }
 
     fn note_deleted(&mut self, id: u32, at: Instant) {
+        // Its loss may have shown before, as a refusal, and it is there again.
+        if self.objects.exists(id) {
+            return;
+        }
         let moved = if self.objects.lost(id) {
             self.groups.note_missing(&World {
                 paths: &self.paths,
@@ -392,7 +396,7 @@ impl Worker {
         let mut reason = path.reason(&self.links).unwrap_or_else(|| "up".into());
         if groups > 0 {
             path.last_swap = Some(Swap {
-                at: SystemTime::now(),
+                at: Instant::now(),
                 reason: reason.clone(),
                 groups,
                 took,

@@ -112,7 +112,9 @@ async fn measure(target: Target, report: watch::Sender<ProbeStatus>) {
                 send(&target, &mut socket, &mut window, sequence);
             }
             answer = receive(socket.as_ref()) => match answer {
-                Ok(Some((sequence, at))) => window.answered(sequence, at),
+                Ok(Some((sequence, at))) => {
+                    window.answered(sequence, at, std::time::Instant::now());
+                }
                 Ok(None) => {}
                 // The interface is gone; the next tick opens a new socket.
                 Err(error) => {
@@ -129,6 +131,7 @@ async fn measure(target: Target, report: watch::Sender<ProbeStatus>) {
 }
 
 fn send(target: &Target, socket: &mut Option<Socket>, window: &mut Window, sequence: u16) {
+    let begun = std::time::Instant::now();
     let sent = match socket {
         Some(socket) => socket.send(sequence),
         None => Socket::open(target.address, &target.interface).and_then(|opened| {
@@ -138,7 +141,7 @@ fn send(target: &Target, socket: &mut Option<Socket>, window: &mut Window, seque
         }),
     };
     match sent {
-        Ok(at) => window.sent(sequence, at, std::time::Instant::now()),
+        Ok(at) => window.sent(sequence, at, begun),
         Err(error) => {
             tracing::debug!(
                 "probe of {} through {}: {error}",

@@ -20,16 +20,19 @@ struct Pending {
     sequence: u16,
     /// By the clock of the kernel's timestamps.
     sent: Duration,
+    /// At that time or a little before, by a clock that nobody sets.
+    begun: Instant,
     /// Lost if not answered by then.
     due: Instant,
 }
 
 impl Window {
-    pub(super) fn sent(&mut self, sequence: u16, at: Duration, now: Instant) {
+    pub(super) fn sent(&mut self, sequence: u16, at: Duration, begun: Instant) {
         self.pending.push_back(Pending {
             sequence,
             sent: at,
-            due: now + PATIENCE,
+            begun,
+            due: begun + PATIENCE,
         });
     }
 
@@ -38,7 +41,7 @@ impl Window {
         self.decide(None);
     }
 
-    pub(super) fn answered(&mut self, sequence: u16, at: Duration) {
+    pub(super) fn answered(&mut self, sequence: u16, at: Duration, now: Instant) {
         let Some(index) = self
             .pending
             .iter()
@@ -47,8 +50,11 @@ impl Window {
             return;
         };
         let probe = self.pending.remove(index).expect("invariant: just found");
-        // A wall clock that was set back meanwhile gives 0, not nonsense.
-        let rtt = at.saturating_sub(probe.sent).as_micros() as u64;
+        // The kernel's timestamps leave our own delays out, but are by the wall
+        // clock: where that was set meanwhile, the delays count too.
+        let elapsed = now.saturating_duration_since(probe.begun);
+        let by_kernel = at.checked_sub(probe.sent).filter(|rtt| *rtt <= elapsed);
+        let rtt = by_kernel.unwrap_or(elapsed).as_micros() as u64;
         self.last = Some(rtt);
         self.decide(Some(rtt));
     }
@@ -104,9 +110,10 @@ mod tests {
         for sequence in 1..=3 {
             window.sent(sequence, Duration::from_micros(100), start);
         }
-        window.answered(3, Duration::from_micros(400));
-        window.answered(1, Duration::from_micros(300));
-        window.answered(9, Duration::from_micros(300));
+        let soon = start + Duration::from_millis(1);
+        window.answered(3, Duration::from_micros(400), soon);
+        window.answered(1, Duration::from_micros(300), soon);
+        window.answered(9, Duration::from_micros(300), soon);
         assert_eq!((window.status(HERE).sent, window.status(HERE).lost), (2, 0));
         window.give_up(start + PATIENCE);
         let expected = ProbeStatus {
@@ -119,8 +126,23 @@ mod tests {
             rtt_max: Some(300),
         };
         assert_eq!(window.status(HERE), expected);
-        window.answered(2, Duration::from_micros(900));
+        window.answered(2, Duration::from_micros(900), start + PATIENCE);
         assert_eq!(window.status(HERE), expected, "too late is lost");
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_meanwhile_makes_no_round_trip_longer_or_shorter() {
+        let (mut window, start) = (Window::default(), Instant::now());
+        let noon = Duration::from_secs(1_000_000);
+        let answered = start + Duration::from_millis(3);
+        for (sequence, at) in [
+            (1, noon + Duration::from_secs(3600)),
+            (2, noon - Duration::from_secs(86_400)),
+        ] {
+            window.sent(sequence, noon, start);
+            window.answered(sequence, at, answered);
+            assert_eq!(window.status(HERE).rtt_last, Some(3000));
+        }
     }
 
     #[test]
@@ -133,7 +155,7 @@ mod tests {
         );
         for sequence in 0..80 {
             window.sent(sequence, Duration::ZERO, Instant::now());
-            window.answered(sequence, Duration::from_micros(7));
+            window.answered(sequence, Duration::from_micros(7), Instant::now());
         }
         assert_eq!(
             (window.status(HERE).sent, window.status(HERE).lost),

@@ -266,7 +266,7 @@ fn page(answer: &Result<Status, ControlError>, now: SystemTime) -> String {
     );
     text.push_str(&peers_table(&status.peers));
     text.push('\n');
-    text.push_str(&paths_table(&status.paths, now));
+    text.push_str(&paths_table(&status.paths));
     if !status.problems.is_empty() {
         text.push_str(&format!("\n{}\n", status.problems.join("\n")));
     }
@@ -301,7 +301,7 @@ fn peers_table(peers: &[PeerStatus]) -> String {
     table.text()
 }
 
-fn paths_table(paths: &[PathStatus], now: SystemTime) -> String {
+fn paths_table(paths: &[PathStatus]) -> String {
     let mut table = Listing::new(&[
         "PATH",
         "STATE",
@@ -330,21 +330,17 @@ fn paths_table(paths: &[PathStatus], now: SystemTime) -> String {
                     .and_then(loss_percent)
                     .map(|percent| format!("{percent:.0} %")),
             ),
-            or_dash(path.last_swap.as_ref().map(|swap| swap_words(swap, now))),
+            or_dash(path.last_swap.as_ref().map(swap_words)),
         ]);
     }
     table.text()
 }
 
-fn swap_words(swap: &Swap, now: SystemTime) -> String {
-    let now = now
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
-        .as_secs_f64();
+fn swap_words(swap: &Swap) -> String {
     let groups = if swap.groups == 1 { "group" } else { "groups" };
     format!(
         "{} ago, {} {groups} in {}: {}",
-        ago(now - swap.at),
+        ago(swap.age),
         swap.groups,
         microseconds(swap.took),
         swap.reason
