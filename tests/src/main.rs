@@ -36,6 +36,9 @@ struct Cli {
     /// Run the cases that need 802.1Q, instead of those that don't.
     #[arg(long)]
     vlan: bool,
+    /// Run the cases that set the clock, instead: under user-mode-linux.
+    #[arg(long, conflicts_with = "vlan")]
+    clock: bool,
     /// How many at once.
     #[arg(long, default_value = "1")]
     jobs: usize,
@@ -61,7 +64,11 @@ impl Bench {
 
 fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
-    let kernel = if cli.vlan { Kernel::Vlan } else { Kernel::Any };
+    let kernel = match (cli.vlan, cli.clock) {
+        (true, _) => Kernel::Vlan,
+        (false, true) => Kernel::OwnClock,
+        (false, false) => Kernel::Any,
+    };
     let wanted = |case: &Case| {
         case.kernel == kernel
             && (cli.names.is_empty() || cli.names.iter().any(|name| case.name.contains(name)))

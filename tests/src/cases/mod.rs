@@ -1,5 +1,6 @@
 //! The cases, by what they are about.
 
+mod clock;
 mod configuration;
 mod graceful;
 mod healthy;
@@ -25,6 +26,8 @@ pub(crate) enum Kernel {
     Any,
     /// 802.1Q.
     Vlan,
+    /// A clock of its own, to be set: user-mode-linux.
+    OwnClock,
 }
 
 impl Case {
@@ -36,6 +39,16 @@ impl Case {
             name: name.into(),
             kernel: Kernel::Any,
             run: Box::new(run),
+        }
+    }
+
+    fn with_own_clock(
+        name: impl Into<String>,
+        run: impl Fn(&Bench) -> anyhow::Result<()> + Send + 'static,
+    ) -> Self {
+        Self {
+            kernel: Kernel::OwnClock,
+            ..Self::new(name, run)
         }
     }
 
@@ -59,6 +72,7 @@ pub(crate) fn all() -> Vec<Case> {
         restart::all(),
         graceful::all(),
         vlan::all(),
+        clock::all(),
     ];
     parts.into_iter().flatten().collect()
 }
