@@ -8,7 +8,7 @@ pub struct Node {
     pub line: usize,
     /// Without the spaces around it.
     pub text: String,
-    pub children: Vec<Node>,
+    pub children: Vec<Self>,
 }
 
 /// The tree; empty lines and lines of comment (`!`, `#`) are left out.

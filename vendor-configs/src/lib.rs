@@ -12,6 +12,7 @@ pub mod junos;
 mod check;
 mod filters;
 mod header;
+mod lint;
 mod plan;
 mod platform;
 mod quoting;
@@ -34,6 +35,7 @@ mod linux;
 mod openbgpd;
 
 pub use check::{Mistake, Mistakes, Router, check_pair};
+pub use lint::{Finding, LintError, Severity, lint};
 pub use plan::{Backup, Bfd, Limits, RouterLink, RouterPlan, Scope, Session, SessionKey, Timers};
 pub use platform::{Platform, UnknownPlatform};
 pub use render::{KeyText, Part, RenderError, Wanted, render};

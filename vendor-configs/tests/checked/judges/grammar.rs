@@ -38,7 +38,7 @@ struct Shape {
     parts: Vec<Part>,
     end: Option<String>,
     commas: bool,
-    below: Vec<Shape>,
+    below: Vec<Self>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ enum Part {
     Word(String),
     Slot(Slot),
     Many(Slot),
-    Choice(Vec<Vec<Part>>),
+    Choice(Vec<Vec<Self>>),
 }
 
 impl Grammar {

@@ -29,7 +29,7 @@ struct Module {
 pub(crate) struct Part {
     keyword: String,
     argument: String,
-    parts: Vec<Part>,
+    parts: Vec<Self>,
 }
 
 /// A place in the tree of configuration.
