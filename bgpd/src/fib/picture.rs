@@ -1,12 +1,11 @@
 //! What we have asked the kernel to hold: each prefix with its slot, in 8
-//! octets (IPv4) or 20 (IPv6) beside the table's own overhead.
+//! octets (IPv4) or 20 (IPv6). Sorted, in pages: a table comes in stretches of
+//! neighbors, and the kernel's own dump in order, so the page that is needed is
+//! mostly the one that was touched last.
 
 use std::net::IpAddr;
 
-use hashbrown::DefaultHashBuilder;
-use hashbrown::hash_table::{Entry as Place, HashTable};
 use ipnet::IpNet;
-use std::hash::BuildHasher;
 
 /// Names a [`super::slots::Slot`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,10 +17,21 @@ pub(super) struct Picture {
     v6: Table<[u8; 16]>,
 }
 
+/// A page's entries follow all those of the page before.
 struct Table<A> {
-    entries: HashTable<Entry<A>>,
-    hasher: DefaultHashBuilder,
+    pages: Vec<Page<A>>,
+    /// The page that was touched last.
+    recent: usize,
 }
+
+struct Page<A> {
+    /// No entry is below this, and none of an earlier page is above or equal.
+    from: Key<A>,
+    entries: Vec<Entry<A>>,
+}
+
+/// Address and length.
+type Key<A> = (A, u8);
 
 #[derive(Clone, Copy)]
 struct Entry<A> {
@@ -33,38 +43,32 @@ struct Entry<A> {
 impl Picture {
     /// Puts a prefix into a slot; the slot that it was in.
     pub(super) fn insert(&mut self, prefix: &IpNet, slot: SlotId) -> Option<SlotId> {
+        let length = prefix.prefix_len();
         match prefix.network() {
-            IpAddr::V4(address) => self.v4.insert(address.octets(), prefix.prefix_len(), slot),
-            IpAddr::V6(address) => self.v6.insert(address.octets(), prefix.prefix_len(), slot),
+            IpAddr::V4(address) => self.v4.insert((address.octets(), length), slot),
+            IpAddr::V6(address) => self.v6.insert((address.octets(), length), slot),
         }
     }
 
     pub(super) fn remove(&mut self, prefix: &IpNet) -> Option<SlotId> {
+        let length = prefix.prefix_len();
         match prefix.network() {
-            IpAddr::V4(address) => self.v4.remove(address.octets(), prefix.prefix_len()),
-            IpAddr::V6(address) => self.v6.remove(address.octets(), prefix.prefix_len()),
+            IpAddr::V4(address) => self.v4.remove((address.octets(), length)),
+            IpAddr::V6(address) => self.v6.remove((address.octets(), length)),
         }
     }
 
     pub(super) fn slot(&self, prefix: &IpNet) -> Option<SlotId> {
+        let length = prefix.prefix_len();
         match prefix.network() {
-            IpAddr::V4(address) => self.v4.find(address.octets(), prefix.prefix_len()),
-            IpAddr::V6(address) => self.v6.find(address.octets(), prefix.prefix_len()),
+            IpAddr::V4(address) => self.v4.find((address.octets(), length)),
+            IpAddr::V6(address) => self.v6.find((address.octets(), length)),
         }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (IpNet, SlotId)> {
-        let v4 = self
-            .v4
-            .entries
-            .iter()
-            .map(|entry| (entry.prefix(), entry.slot()));
-        v4.chain(
-            self.v6
-                .entries
-                .iter()
-                .map(|entry| (entry.prefix(), entry.slot())),
-        )
+        let v4 = self.v4.iter().map(|entry| (entry.prefix(), entry.slot()));
+        v4.chain(self.v6.iter().map(|entry| (entry.prefix(), entry.slot())))
     }
 
     /// Begins an audit: nothing is seen yet.
@@ -75,9 +79,10 @@ impl Picture {
 
     /// The prefix's slot, which is marked as seen.
     pub(super) fn see(&mut self, prefix: &IpNet) -> Option<SlotId> {
+        let length = prefix.prefix_len();
         match prefix.network() {
-            IpAddr::V4(address) => self.v4.see(address.octets(), prefix.prefix_len()),
-            IpAddr::V6(address) => self.v6.see(address.octets(), prefix.prefix_len()),
+            IpAddr::V4(address) => self.v4.see((address.octets(), length)),
+            IpAddr::V6(address) => self.v6.see((address.octets(), length)),
         }
     }
 
@@ -91,99 +96,169 @@ impl Picture {
 impl<A> Default for Table<A> {
     fn default() -> Self {
         Self {
-            entries: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
+            pages: Vec::new(),
+            recent: 0,
         }
     }
 }
 
-impl<A: Copy + Eq + std::hash::Hash> Table<A> {
-    fn insert(&mut self, address: A, length: u8, slot: SlotId) -> Option<SlotId> {
-        let hash = self.hasher.hash_one((address, length));
-        let rehash = |entry: &Entry<A>| self.hasher.hash_one((entry.address, entry.length()));
-        match self
-            .entries
-            .entry(hash, |entry| entry.is(address, length), rehash)
-        {
-            Place::Occupied(mut place) => {
-                let before = place.get().slot();
-                *place.get_mut() = Entry::new(address, length, slot);
-                Some(before)
+impl<A: Copy + Ord> Table<A> {
+    fn insert(&mut self, key: Key<A>, slot: SlotId) -> Option<SlotId> {
+        let entry = Entry::new(key, slot);
+        if self.pages.is_empty() {
+            self.pages.push(Page {
+                from: key,
+                entries: Vec::new(),
+            });
+        }
+        let page = self.turn_to(key);
+        match self.pages[page].place(key) {
+            Ok(at) => {
+                let before = std::mem::replace(&mut self.pages[page].entries[at], entry);
+                Some(before.slot())
             }
-            Place::Vacant(place) => {
-                place.insert(Entry::new(address, length, slot));
+            Err(at) => {
+                self.insert_new(page, at, entry);
                 None
             }
         }
     }
 
-    fn remove(&mut self, address: A, length: u8) -> Option<SlotId> {
-        let hash = self.hasher.hash_one((address, length));
-        let found = self
-            .entries
-            .find_entry(hash, |entry| entry.is(address, length))
-            .ok()?;
-        Some(found.remove().0.slot())
+    fn insert_new(&mut self, page: usize, at: usize, entry: Entry<A>) {
+        let entries = &mut self.pages[page].entries;
+        if entries.len() < ROOM {
+            return entries.insert(at, entry);
+        }
+        // Split in halves; but behind the last entry nothing moves, so that a
+        // table that comes in order fills its pages.
+        let end = entries.len();
+        let middle = if at == end { end } else { end / 2 };
+        let mut upper: Vec<Entry<A>> = entries.drain(middle..).collect();
+        if at < middle {
+            entries.insert(at, entry);
+        } else {
+            upper.insert(at - middle, entry);
+        }
+        let from = upper[0].key();
+        self.pages.insert(
+            page + 1,
+            Page {
+                from,
+                entries: upper,
+            },
+        );
     }
 
-    fn find(&self, address: A, length: u8) -> Option<SlotId> {
-        let hash = self.hasher.hash_one((address, length));
-        self.entries
-            .find(hash, |entry| entry.is(address, length))
-            .map(Entry::slot)
+    fn remove(&mut self, key: Key<A>) -> Option<SlotId> {
+        let page = self.turn_to(key);
+        let at = self.pages.get(page)?.place(key).ok()?;
+        let entries = &mut self.pages[page].entries;
+        let removed = entries.remove(at);
+        if entries.len() < ROOM / 4 {
+            self.join(page);
+        }
+        Some(removed.slot())
     }
 
-    fn unsee(&mut self) {
-        self.entries
-            .iter_mut()
-            .for_each(|entry| entry.packed &= !Entry::<A>::SEEN);
-    }
-
-    fn see(&mut self, address: A, length: u8) -> Option<SlotId> {
-        let hash = self.hasher.hash_one((address, length));
-        let entry = self
-            .entries
-            .find_mut(hash, |entry| entry.is(address, length))?;
-        entry.packed |= Entry::<A>::SEEN;
-        Some(entry.slot())
-    }
-
-    fn unseen(&self) -> impl Iterator<Item = &Entry<A>> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.packed & Entry::<A>::SEEN == 0)
-    }
-}
-
-impl<A: Copy + Eq> Entry<A> {
-    const SEEN: u32 = 1 << 8;
-
-    const fn new(address: A, length: u8, slot: SlotId) -> Self {
-        Self {
-            address,
-            packed: slot.0 << 9 | Self::SEEN | length as u32,
+    /// Joins a page that has become small with a neighbor that is.
+    fn join(&mut self, page: usize) {
+        for first in [page, page.wrapping_sub(1)] {
+            let Some([lower, upper]) = self
+                .pages
+                .get_mut(first..)
+                .and_then(|pages| pages.get_mut(..2))
+            else {
+                continue;
+            };
+            if lower.entries.len() + upper.entries.len() <= ROOM / 2 {
+                lower.entries.append(&mut upper.entries);
+                self.pages.remove(first + 1);
+                return;
+            }
         }
     }
 
-    const fn length(&self) -> u8 {
-        self.packed as u8
+    fn find(&self, key: Key<A>) -> Option<SlotId> {
+        let page = self.pages.get(self.page(key))?;
+        Some(page.entries[page.place(key).ok()?].slot())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Entry<A>> {
+        self.pages.iter().flat_map(|page| &page.entries)
+    }
+
+    fn unsee(&mut self) {
+        let entries = self.pages.iter_mut().flat_map(|page| &mut page.entries);
+        entries.for_each(|entry| entry.packed &= !SEEN);
+    }
+
+    fn see(&mut self, key: Key<A>) -> Option<SlotId> {
+        let page = self.turn_to(key);
+        let page = self.pages.get_mut(page)?;
+        let at = page.place(key).ok()?;
+        page.entries[at].packed |= SEEN;
+        Some(page.entries[at].slot())
+    }
+
+    fn unseen(&self) -> impl Iterator<Item = &Entry<A>> {
+        self.iter().filter(|entry| entry.packed & SEEN == 0)
+    }
+
+    /// The page that a key belongs to, which counts as touched.
+    fn turn_to(&mut self, key: Key<A>) -> usize {
+        let is_recent = |[page, next]: [Option<&Page<A>>; 2]| {
+            page.is_some_and(|page| page.from <= key) && next.is_none_or(|next| key < next.from)
+        };
+        if !is_recent([self.recent, self.recent + 1].map(|page| self.pages.get(page))) {
+            self.recent = self.page(key);
+        }
+        self.recent
+    }
+
+    fn page(&self, key: Key<A>) -> usize {
+        let behind = self.pages.partition_point(|page| page.from <= key);
+        // What is below all goes to the first page.
+        behind.saturating_sub(1)
+    }
+}
+
+impl<A: Copy + Ord> Page<A> {
+    /// Where the key is, or would be.
+    fn place(&self, key: Key<A>) -> Result<usize, usize> {
+        match self.entries.last() {
+            Some(last) if last.key() < key => Err(self.entries.len()),
+            _ => self.entries.binary_search_by(|entry| entry.key().cmp(&key)),
+        }
+    }
+}
+
+impl<A: Copy> Entry<A> {
+    const fn new((address, length): Key<A>, slot: SlotId) -> Self {
+        Self {
+            address,
+            packed: slot.0 << 9 | SEEN | length as u32,
+        }
+    }
+
+    const fn key(&self) -> Key<A> {
+        (self.address, self.packed as u8)
     }
 
     const fn slot(&self) -> SlotId {
         SlotId(self.packed >> 9)
     }
-
-    fn is(&self, address: A, length: u8) -> bool {
-        self.address == address && self.length() == length
-    }
 }
 
-impl<A: Copy + Eq + Into<IpAddr>> Entry<A> {
+impl<A: Copy + Into<IpAddr>> Entry<A> {
     fn prefix(&self) -> IpNet {
-        IpNet::new_assert(self.address.into(), self.length())
+        let (address, length) = self.key();
+        IpNet::new_assert(address.into(), length)
     }
 }
 
+/// Entries in a page: 4 KiB of IPv4.
+const ROOM: usize = 512;
+const SEEN: u32 = 1 << 8;
 /// Slots beyond this number do not fit an entry.
 pub(super) const MAX_SLOTS: usize = 1 << 23;
 
@@ -221,6 +296,33 @@ mod tests {
         assert_eq!(picture.remove(&net("::/0")), Some(SlotId(3)));
         assert_eq!(picture.slot(&net("::/0")), None);
         assert_eq!(picture.iter().count(), 4);
+    }
+
+    /// Against a model, through splits and joins of pages.
+    #[test]
+    fn any_order_of_changes_leaves_what_a_map_would() {
+        let mut picture = Picture::default();
+        let mut model = std::collections::BTreeMap::new();
+        let mut random = 1_u32;
+        for round in 0..60_000_u32 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let at = match round / 10_000 {
+                0 | 3 => round % 10_000,
+                1 | 4 => 9_999 - round % 10_000,
+                _ => (random >> 8) % 10_000,
+            };
+            let prefix = IpNet::new_assert(std::net::Ipv4Addr::from(at << 12).into(), 20);
+            let slot = SlotId(round & 7);
+            if round / 10_000 >= 3 && random >> 30 != 0 {
+                assert_eq!(picture.remove(&prefix), model.remove(&prefix));
+            } else {
+                assert_eq!(picture.insert(&prefix, slot), model.insert(prefix, slot));
+            }
+            assert_eq!(picture.slot(&prefix), model.get(&prefix).copied());
+            assert!(picture.v4.pages.len() <= 1 + model.len() / (ROOM / 8));
+        }
+        let model: Vec<_> = model.into_iter().collect();
+        assert_eq!(picture.iter().collect::<Vec<_>>(), model);
     }
 
     #[test]

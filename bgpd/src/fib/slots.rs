@@ -2,10 +2,10 @@
 //! nexthop group. Routes of an earlier run, which nobody has announced again
 //! so far, have slots of their own, one for each old group.
 
-use std::collections::HashMap;
 use std::io;
 
 use bgp_core::rib::FibRoute;
+use hashbrown::HashMap;
 
 use super::picture::{MAX_SLOTS, SlotId};
 use crate::fastpath::GroupId;
