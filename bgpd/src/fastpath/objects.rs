@@ -187,6 +187,12 @@ impl Objects {
         nexthop.map(|nexthop| nexthop.present = false).is_some()
     }
 
+    /// Whether the kernel has this nexthop or group of ours now.
+    pub(super) fn exists(&mut self, id: u32) -> bool {
+        let found = find(&mut self.socket, &mut self.batch, id);
+        found.is_ok_and(|seen| seen.is_some_and(|seen| seen.protocol == self.protocol))
+    }
+
     /// Looks which nexthops and groups of ours the kernel really has.
     pub(super) fn look_again(&mut self) -> io::Result<Vec<u32>> {
         let mut groups = Vec::new();

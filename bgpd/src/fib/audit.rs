@@ -55,8 +55,12 @@ impl Worker {
                     .collect()
             }
             // What a torn dump doesn't show may be there all the same.
-            Ok(false) => Vec::new(),
+            Ok(false) => {
+                self.audit_by_and_by();
+                Vec::new()
+            }
             Err(error) => {
+                self.audit_by_and_by();
                 tracing::warn!("the kernel's routes can't be read to compare them: {error}");
                 return Differences::default();
             }
@@ -73,6 +77,9 @@ impl Worker {
         // Blocked ones are tried again each time, and blocked again if refused.
         let blocked = std::mem::take(&mut self.blocked);
         self.kernel.flush();
+        if self.kernel.is_obeyed() {
+            self.audit_soon = AUDIT_SOON;
+        }
         self.judge_refusals();
 
         let missing = missing
@@ -92,8 +99,6 @@ impl Worker {
                 found.missing
             );
             self.shared.differences.fetch_add(found.total(), Relaxed);
-        } else if self.blocked.is_empty() {
-            self.audit_soon = AUDIT_SOON;
         }
         found
     }

@@ -110,6 +110,11 @@ impl Kernel {
         self.asked.clear();
     }
 
+    /// Nothing was refused or has failed since this was last looked at.
+    pub(super) fn is_obeyed(&self) -> bool {
+        self.refused.is_empty() && self.failures == 0
+    }
+
     /// Shows each route of ours that the kernel holds: of our table and
     /// protocol, and pointing at a group with an id of ours (another daemon may
     /// use the same protocol number). `Ok(false)`: the answer may be torn.

@@ -4,7 +4,7 @@
 //!
 //! The kernel is never asked what it holds, but for three times: at the start,
 //! to adopt the routes of an earlier run; in the audit, every few minutes and
-//! after a refusal; and when another program deletes a route of ours.
+//! after a refusal; and when another program deletes or replaces routes of ours.
 //!
 //! Ours are the routes of our table and protocol that point at a group in our
 //! range of ids; a route of someone else is never replaced nor deleted.
@@ -27,7 +27,7 @@ use crate::router;
 
 mod audit;
 mod clean;
-mod deletions;
+mod interference;
 mod kernel;
 mod picture;
 mod slots;
@@ -53,6 +53,7 @@ struct Shared {
     adopted: AtomicU64,
     errors: AtomicU64,
     differences: AtomicU64,
+    overruns: AtomicU64,
 }
 
 enum Command {
@@ -127,6 +128,12 @@ impl Handle {
     /// Routes that the audit found missing, foreign or wrong since start.
     pub fn differences(&self) -> u64 {
         self.shared.differences.load(Ordering::Relaxed)
+    }
+
+    /// Times that the kernel told of more changes than could be heard (ENOBUFS)
+    /// since start. An audit follows each.
+    pub fn overruns(&self) -> u64 {
+        self.shared.overruns.load(Ordering::Relaxed)
     }
 
     /// Prefixes whose traffic each path carries now. Waits for both threads.

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -16,13 +17,13 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use tokio::sync::mpsc;
 
-use super::deletions::Deletions;
+use super::interference::Interference;
 use super::kernel::{Kernel, What};
 use super::picture::{Picture, SlotId};
 use super::slots::Slots;
 use super::{Command, Shared};
 use crate::fastpath::{self, GroupId, Notice};
-use crate::netlink::route::{Place, Put};
+use crate::netlink::route::{Place, Put, Seen};
 use crate::netlink::{Mailbox, Taken};
 use crate::router;
 
@@ -32,7 +33,7 @@ pub(super) struct Worker {
     pub(super) slots: Slots,
     pub(super) shared: Arc<Shared>,
     inbox: Mailbox<Command>,
-    deletions: Deletions,
+    interference: Interference,
     fastpath: fastpath::Handle,
     router: mpsc::Sender<router::Command>,
     /// Routes of an earlier run with another priority.
@@ -59,14 +60,14 @@ impl Worker {
     ) -> io::Result<Self> {
         let kernel = Kernel::open(kernel)?;
         let protocol = kernel.place(Family::Ipv4).protocol;
-        let deletions = Deletions::listen(kernel.socket.port(), protocol)?;
+        let interference = Interference::listen(kernel.socket.port(), protocol)?;
         Ok(Self {
             kernel,
             picture: Picture::default(),
             slots: Slots::default(),
             shared,
             inbox,
-            deletions,
+            interference,
             fastpath,
             router,
             strays: Vec::new(),
@@ -87,12 +88,18 @@ impl Worker {
             self.shared.errors.fetch_add(1, Relaxed);
         }
         loop {
-            self.wait();
-            self.inbox.acknowledge();
-            if self.work().is_break() {
-                return;
+            match self.inbox.take() {
+                Taken::Item(command) => {
+                    if self.obey(command).is_break() {
+                        return;
+                    }
+                }
+                Taken::Empty => self.wait(),
+                Taken::Closed => return,
             }
-            self.restore_deleted();
+            self.settle();
+            // Between any two batches: a long load must not make these wait.
+            self.answer_interference();
             let now = Instant::now();
             if self.retry_at.take_if(|at| *at <= now).is_some() {
                 self.try_waiting();
@@ -101,7 +108,6 @@ impl Worker {
                 self.audit_at = now + AUDIT_EVERY;
                 self.audit();
             }
-            self.settle();
         }
     }
 
@@ -116,68 +122,31 @@ impl Worker {
         let timeout = TimeSpec::from(until.saturating_duration_since(now));
         let mut waiting = [
             PollFd::new(self.inbox.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.deletions.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.interference.as_fd(), PollFlags::POLLIN),
         ];
         // Interrupted or not: what is there is looked at.
         let _ = ppoll(&mut waiting, Some(timeout), None);
+        self.inbox.acknowledge();
     }
 
-    /// Takes what is in the mailbox, changes together.
-    fn work(&mut self) -> std::ops::ControlFlow<()> {
-        let mut changes: Vec<Vec<FibChange>> = Vec::new();
-        let mut taken = 0;
-        loop {
-            let command = match self.inbox.take() {
-                Taken::Item(Command::Apply(batch)) => {
-                    self.shared.queued.fetch_sub(batch.len(), AcqRel);
-                    taken += batch.len();
-                    changes.push(batch);
-                    if taken >= ROUND {
-                        self.apply_all(&mut changes);
-                        taken = 0;
-                    }
-                    continue;
-                }
-                Taken::Item(command) => command,
-                Taken::Empty => {
-                    self.apply_all(&mut changes);
-                    return std::ops::ControlFlow::Continue(());
-                }
-                Taken::Closed => return std::ops::ControlFlow::Break(()),
-            };
-            self.apply_all(&mut changes);
-            match command {
-                Command::Apply(_) => unreachable!("taken above"),
-                Command::Ready => self.ready_owed = true,
-                Command::Converged(keep) => self.sweep(&keep),
-                Command::Carried(answer) => drop(answer.send(self.slots.routes_by_group())),
-                Command::Audit(answer) => drop(answer.send(self.audit())),
-                Command::Notice(notice) => self.obey(&notice),
-                Command::Shutdown(routes, done) => {
-                    self.shut_down(routes);
-                    let _ = done.send(());
-                    return std::ops::ControlFlow::Break(());
-                }
+    fn obey(&mut self, command: Command) -> ControlFlow<()> {
+        match command {
+            Command::Apply(batch) => {
+                self.shared.queued.fetch_sub(batch.len(), AcqRel);
+                batch.iter().for_each(|change| self.apply(change));
+            }
+            Command::Ready => self.ready_owed = true,
+            Command::Converged(keep) => self.sweep(&keep),
+            Command::Carried(answer) => drop(answer.send(self.slots.routes_by_group())),
+            Command::Audit(answer) => drop(answer.send(self.audit())),
+            Command::Notice(notice) => self.note(&notice),
+            Command::Shutdown(routes, done) => {
+                self.shut_down(routes);
+                let _ = done.send(());
+                return ControlFlow::Break(());
             }
         }
-    }
-
-    /// Of several changes to one prefix only the last counts.
-    fn apply_all(&mut self, batches: &mut Vec<Vec<FibChange>>) {
-        match &batches[..] {
-            [] => return,
-            [only] => only.iter().for_each(|change| self.apply(change)),
-            several => {
-                let mut seen = HashSet::new();
-                let newest_first = several.iter().rev().flat_map(|batch| batch.iter().rev());
-                let last: Vec<&FibChange> = newest_first
-                    .filter(|change| seen.insert(change.prefix))
-                    .collect();
-                last.into_iter().rev().for_each(|change| self.apply(change));
-            }
-        }
-        batches.clear();
-        self.settle();
+        ControlFlow::Continue(())
     }
 
     fn apply(&mut self, change: &FibChange) {
@@ -248,7 +217,7 @@ impl Worker {
             .extend(taken.map(|(request, _)| request.prefix));
         let Some((request, refusal)) = refused.first() else {
             if failures > 0 {
-                self.audit_early();
+                self.audit_by_and_by();
             }
             return;
         };
@@ -274,15 +243,19 @@ impl Worker {
                 request.prefix
             ),
         }
-        self.audit_early();
+        self.audit_by_and_by();
     }
 
-    fn audit_early(&mut self) {
-        let at = Instant::now() + self.audit_soon;
-        if at < self.audit_at {
-            self.audit_at = at;
+    /// After a refusal, or something else that the next audit may not help with.
+    pub(super) fn audit_by_and_by(&mut self) {
+        if Instant::now() + self.audit_soon < self.audit_at {
+            self.audit_within(self.audit_soon);
             self.audit_soon = (self.audit_soon * 2).min(AUDIT_EVERY);
         }
+    }
+
+    fn audit_within(&mut self, time: Duration) {
+        self.audit_at = self.audit_at.min(Instant::now() + time);
     }
 
     /// Finds the routes of an earlier run, which stay until the RIB has spoken.
@@ -368,7 +341,7 @@ impl Worker {
         groups
     }
 
-    fn obey(&mut self, notice: &Notice) {
+    fn note(&mut self, notice: &Notice) {
         match notice {
             Notice::GroupsLost(groups) => {
                 for slot in self.slots.of_groups(groups) {
@@ -423,22 +396,28 @@ impl Worker {
         self.settle();
     }
 
-    /// Routes of ours that another program has deleted.
-    fn restore_deleted(&mut self) {
-        let (deleted, lost) = self.deletions.take();
-        if lost {
-            self.audit_early();
+    /// Puts routes of ours that another program has deleted back. What it has
+    /// replaced, and what could not be heard, the audit has to find.
+    fn answer_interference(&mut self) {
+        let heard = self.interference.take();
+        if heard.overrun {
+            tracing::warn!(
+                "the kernel told of more changes than could be heard: all routes are compared in {} s",
+                AUDIT_DIFFERENT.as_secs()
+            );
+            self.shared.overruns.fetch_add(1, Relaxed);
+        }
+        if heard.overrun
+            || heard
+                .replaced
+                .iter()
+                .any(|seen| self.wanted_at(seen).is_some())
+        {
+            self.audit_within(AUDIT_DIFFERENT);
         }
         let mut restored = 0;
-        for seen in deleted {
-            if seen.place != self.kernel.place(Family::of(seen.prefix.network())) {
-                continue;
-            }
-            let group = self
-                .picture
-                .slot(&seen.prefix)
-                .and_then(|slot| self.slots.get(slot).in_kernel());
-            if let Some(group) = group {
+        for seen in heard.deleted {
+            if let Some(group) = self.wanted_at(&seen) {
                 self.kernel.put(&seen.prefix, group, Put::New);
                 restored += 1;
             }
@@ -451,12 +430,22 @@ impl Worker {
             .refused
             .extract_if(.., |(_, refusal)| refusal.errno == libc::EEXIST);
         if overtaken.count() > 0 {
-            self.audit_early();
+            self.audit_within(AUDIT_DIFFERENT);
         }
         if restored > 0 {
             tracing::warn!("another program deleted {restored} of our routes; they are back");
             self.shared.differences.fetch_add(restored, Relaxed);
         }
+    }
+
+    /// The group that the route in this place should point at.
+    fn wanted_at(&self, seen: &Seen) -> Option<GroupId> {
+        let Place {
+            table, priority, ..
+        } = self.kernel.place(Family::of(seen.prefix.network()));
+        let is_ours = seen.place.table == table && seen.place.priority == priority;
+        let slot = self.picture.slot(&seen.prefix).filter(|_| is_ours)?;
+        self.slots.get(slot).in_kernel()
     }
 
     fn shut_down(&mut self, routes: OnShutdown) {
@@ -482,10 +471,10 @@ impl Worker {
     }
 }
 
-/// Changes that are taken before other commands are looked at.
-const ROUND: usize = 16_384;
 const AUDIT_EVERY: Duration = Duration::from_secs(300);
 pub(super) const AUDIT_SOON: Duration = Duration::from_secs(2);
+/// What is known to differ waits as long as one who changes much needs.
+const AUDIT_DIFFERENT: Duration = Duration::from_secs(1);
 /// Nobody tells when a gateway that no route led to becomes reachable.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
 const FULL_CHANNEL_WAIT: Duration = Duration::from_millis(10);

@@ -180,22 +180,12 @@ impl Socket {
                     ));
                 }
                 Err(nix::Error::ENOBUFS) => {
-                    self.drain();
+                    drain(&self.inner, &mut self.buffer);
                     return Err(nix::Error::ENOBUFS.into());
                 }
                 other => return other.map_err(Into::into),
             }
         }
-    }
-
-    /// After an overrun the kernel drops every answer, without a word, until
-    /// all that is queued has been read.
-    fn drain(&mut self) {
-        let fd = self.inner.as_raw_fd();
-        while matches!(
-            recv(fd, &mut self.buffer, MsgFlags::MSG_DONTWAIT),
-            Ok(_) | Err(nix::Error::ENOBUFS | nix::Error::EINTR)
-        ) {}
     }
 }
 
@@ -221,7 +211,8 @@ impl Notifications {
     }
 
     /// Shows one datagram's messages. `Ok(false)`: nothing is there now.
-    /// `Err` with ENOBUFS: some were lost, so look at everything again.
+    /// `Err` with ENOBUFS: some were lost, and what was queued is thrown away, so
+    /// look at everything again.
     pub fn receive(&mut self, mut visit: impl FnMut(Message<'_>)) -> io::Result<bool> {
         match recv(self.inner.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
             Ok(length) => {
@@ -229,7 +220,10 @@ impl Notifications {
                 Ok(true)
             }
             Err(nix::Error::EAGAIN | nix::Error::EINTR) => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                drain(&self.inner, &mut self.buffer);
+                Err(error.into())
+            }
         }
     }
 }
@@ -277,6 +271,15 @@ fn refusal(index: usize, message: &Message<'_>) -> Option<Refusal> {
             .to_owned()
     });
     Some(Refusal { index, errno, text })
+}
+
+/// After an overrun (ENOBUFS) the kernel drops whatever else is for the socket,
+/// without a word, until all that is queued has been read.
+fn drain(socket: &netlink_sys::Socket, buffer: &mut [u8]) {
+    while matches!(
+        recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT),
+        Ok(_) | Err(nix::Error::ENOBUFS | nix::Error::EINTR)
+    ) {}
 }
 
 /// Room for a batch's refusals, or for a burst of notifications; beyond

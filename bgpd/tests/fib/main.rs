@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod interference;
 mod routes;
 mod support;
 mod swaps;
