@@ -32,7 +32,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .init();
     match Cli::parse().command {
         Command::Aws(args) => lab::aws::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Bench(args) => lab::bench::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => lab::bench::run(args),
         Command::Demo(args) => lab::demo::run(args),
         Command::Enter(args) => lab::demo::enter(args),
     }

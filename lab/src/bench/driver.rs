@@ -65,7 +65,7 @@ impl Driver {
         &mut self,
         what: &str,
         patience: Duration,
-        mut check: impl FnMut(&Self) -> Result<T, String>,
+        mut check: impl FnMut(&mut Self) -> Result<T, String>,
     ) -> anyhow::Result<T> {
         let started = Instant::now();
         let mut next_word = PROGRESS;

@@ -6,11 +6,15 @@
 //! namespaces, the `speaker` in one, the `driver` with all its `session`s in the
 //! other, on one thread.
 
+pub mod bound;
 pub mod count;
 pub mod course;
 pub mod driver;
 pub mod figures;
+pub mod kernel_table;
 pub mod lane;
+pub mod monitor;
+pub mod mrt;
 pub mod report;
 pub mod scenario;
 pub mod session;
@@ -20,12 +24,14 @@ pub mod table;
 pub mod usage;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use bound::Bound;
 use report::{Measured, Report};
 use scenario::{Case, Options, Rounds, Scenario};
 use speaker::{Programs, Speaker};
@@ -60,12 +66,22 @@ pub struct Args {
     /// Neighbors in `peers` [default: 1000]
     #[arg(long)]
     sessions: Option<u16>,
+    /// Seconds that `churn` lasts.
+    #[arg(long, default_value_t = 600)]
+    duration: u64,
+    /// Changes a second in `churn`.
+    #[arg(long, default_value_t = 10_000)]
+    rate: u32,
     /// The same number, the same table.
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// Seconds until a round is given up.
     #[arg(long, default_value_t = 300)]
     patience: u64,
+    /// End with status 1 if a figure of bgpd's is more than so many times
+    /// another speaker's: `convergence=0.75`
+    #[arg(long, value_delimiter = ',', value_name = "FIGURE=RATIO")]
+    at_most: Vec<Bound>,
     /// [default: beside this program]
     #[arg(long, value_name = "FILE")]
     bgpd: Option<PathBuf>,
@@ -76,10 +92,10 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.list {
         list();
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     if cfg!(debug_assertions) {
         tracing::warn!("this is a debug build: its figures mean nothing; use lab/bench");
@@ -105,7 +121,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     }
-    Ok(())
+    let bounds = args.at_most.iter();
+    let broken: Vec<_> = bounds.flat_map(|bound| bound.broken_by(&report)).collect();
+    for line in &broken {
+        eprintln!("{line}");
+    }
+    Ok(ExitCode::from(u8::from(!broken.is_empty())))
 }
 
 fn list() {
@@ -135,6 +156,8 @@ impl Args {
             sessions: self.sessions,
             seed: self.seed,
             patience: Duration::from_secs(self.patience),
+            duration: Duration::from_secs(self.duration),
+            rate: self.rate,
         })
     }
 }

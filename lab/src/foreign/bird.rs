@@ -20,6 +20,7 @@ pub fn start(
     namespace: &Namespace,
     directory: &Path,
     text: &str,
+    options: &[&str],
 ) -> Result<Process> {
     let config = write_private(config(directory), text)?;
     let mut command = namespace.command(program);
@@ -28,6 +29,7 @@ pub fn start(
         .arg("-c")
         .arg(config)
         .arg("-s")
-        .arg(socket(directory));
+        .arg(socket(directory))
+        .args(options);
     namespace.spawn("bird", &mut command, &directory.join("bird.log"))
 }

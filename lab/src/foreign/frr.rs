@@ -15,8 +15,8 @@ pub struct Frr {
 
 /// Whether zebra runs too; without it bgpd takes every next hop for reachable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Zebra {
-    With,
+pub enum Zebra<'a> {
+    With { options: &'a [&'a str] },
     Without,
 }
 
@@ -25,7 +25,7 @@ pub fn start(
     namespace: &Namespace,
     directory: &Path,
     text: &str,
-    zebra: Zebra,
+    zebra: Zebra<'_>,
 ) -> anyhow::Result<Frr> {
     let config = write_private(directory.join("frr.conf"), text)?;
     let zebra_config = write_private(directory.join("zebra.conf"), "")?;
@@ -36,16 +36,23 @@ pub fn start(
     )?;
     let zebra = match zebra {
         Zebra::Without => None,
-        Zebra::With => Some(start_zebra(namespace, directory, &zebra_config)?),
+        Zebra::With { options } => Some(start_zebra(namespace, directory, &zebra_config, options)?),
     };
     Ok(Frr {
-        bgpd: daemon(namespace, directory, "bgpd", &config)?,
+        bgpd: daemon(namespace, directory, "bgpd", &config, &[])?,
         zebra,
     })
 }
 
-fn start_zebra(namespace: &Namespace, directory: &Path, config: &Path) -> anyhow::Result<Process> {
-    let zebra = daemon(namespace, directory, "zebra", config)?;
+fn start_zebra(
+    namespace: &Namespace,
+    directory: &Path,
+    config: &Path,
+    options: &[&str],
+) -> anyhow::Result<Process> {
+    // What an earlier run has left would look like a zebra that listens.
+    let _none = std::fs::remove_file(directory.join(ZEBRA_SOCKET));
+    let zebra = daemon(namespace, directory, "zebra", config, options)?;
     wait::until("zebra listens", PATIENCE, || {
         match directory.join(ZEBRA_SOCKET).exists() {
             true => Ok(()),
@@ -60,6 +67,7 @@ fn daemon(
     directory: &Path,
     name: &str,
     config: &Path,
+    options: &[&str],
 ) -> crate::world::Result<Process> {
     let mut command = namespace.command(format!("/usr/lib/frr/{name}"));
     command
@@ -71,7 +79,8 @@ fn daemon(
         .arg(directory.join(ZEBRA_SOCKET))
         .arg("--vty_socket")
         .arg(directory)
-        .args(["-P", "0", "--log", "stdout"]);
+        .args(["-P", "0", "--log", "stdout"])
+        .args(options);
     namespace.spawn(name, &mut command, &directory.join(format!("{name}.log")))
 }
 

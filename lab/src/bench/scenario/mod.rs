@@ -1,8 +1,11 @@
 //! The scenarios: each a file, each one or more cases, in which several
 //! entrants take turns.
 
+mod churn;
 mod ipv6;
+mod kernel;
 mod peers;
+mod real;
 mod receivers;
 mod table;
 
@@ -22,12 +25,18 @@ use super::table::Table;
 pub enum Scenario {
     /// IPv4 tables from two feeders to one receiver
     Table,
+    /// A real IPv4 table of 2015 from two feeders to one receiver
+    Real,
     /// 200,000 IPv6 prefixes from two feeders to one receiver
     Ipv6,
     /// 1,000,000 prefixes from two feeders to twenty receivers
     Receivers,
     /// 1,000 sessions that each send 100 prefixes, and one receiver
     Peers,
+    /// 1,000,000 prefixes from one feeder into the kernel
+    Kernel,
+    /// 10,000 UPDATEs a second for ten minutes, each of which changes the kernel
+    Churn,
 }
 
 /// What the command line asks for; `None` is a scenario's own choice.
@@ -40,6 +49,10 @@ pub struct Options {
     pub sessions: Option<u16>,
     pub seed: u64,
     pub patience: Duration,
+    /// Of `churn`.
+    pub duration: Duration,
+    /// Of `churn`: changes a second.
+    pub rate: u32,
 }
 
 /// Entrants that are compared with each other.
@@ -66,18 +79,24 @@ impl Scenario {
     pub fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
+            Self::Real => "real",
             Self::Ipv6 => "ipv6",
             Self::Receivers => "receivers",
             Self::Peers => "peers",
+            Self::Kernel => "kernel",
+            Self::Churn => "churn",
         }
     }
 
     pub fn cases(self, options: &Options) -> anyhow::Result<Vec<Case>> {
         match self {
             Self::Table => table::cases(options),
+            Self::Real => real::cases(options),
             Self::Ipv6 => ipv6::cases(options),
             Self::Receivers => receivers::cases(options),
             Self::Peers => peers::cases(options),
+            Self::Kernel => kernel::cases(options),
+            Self::Churn => churn::cases(options),
         }
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn start(
     namespace: &Namespace,
     setup: &Setup<'_>,
 ) -> Result<Vec<Process>> {
-    let bird = foreign::bird::start(program, namespace, setup.directory, &config(setup))?;
+    let bird = foreign::bird::start(program, namespace, setup.directory, &config(setup), &[])?;
     Ok(vec![bird])
 }
 

@@ -10,7 +10,7 @@ use crate::world::{Namespace, Process};
 pub(super) fn start(namespace: &Namespace, setup: &Setup<'_>) -> anyhow::Result<Vec<Process>> {
     let zebra = match setup.kernel {
         Kernel::Untouched => Zebra::Without,
-        Kernel::Filled => Zebra::With,
+        Kernel::Filled => Zebra::With { options: &[] },
     };
     let frr = frr::start(namespace, setup.directory, &config(setup), zebra)?;
     Ok(std::iter::once(frr.bgpd).chain(frr.zebra).collect())
