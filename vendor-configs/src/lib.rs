@@ -32,7 +32,9 @@ mod gobgp;
 mod juniper_junos;
 mod juniper_srx;
 mod linux;
+mod mikrotik_routeros;
 mod openbgpd;
+mod vyos;
 
 pub use check::{Mistake, Mistakes, Router, check_pair};
 pub use lint::{Finding, LintError, Severity, lint};

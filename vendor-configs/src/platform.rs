@@ -24,7 +24,9 @@ static ENTRIES: &[&Entry] = &[
     &crate::juniper_junos::ENTRY,
     &crate::juniper_srx::ENTRY,
     &crate::linux::ENTRY,
+    &crate::mikrotik_routeros::ENTRY,
     &crate::openbgpd::ENTRY,
+    &crate::vyos::ENTRY,
 ];
 
 /// A platform that links can be written for.

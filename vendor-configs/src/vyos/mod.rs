@@ -1,0 +1,32 @@
+//! VyOS 1.4 and later, as `set` commands.
+
+use crate::linux;
+use crate::platform::{Entry, templates};
+use crate::quoting::Quoting;
+
+pub(crate) static ENTRY: Entry = Entry {
+    name: "vyos",
+    title: "VyOS",
+    default_parent: linux::PARENT,
+    interface: crate::platform::dotted,
+    comment: "#",
+    description: STRING,
+    key: STRING,
+    longest_policy: 100,
+    templates: templates![
+        "config.j2",
+        "assumes.j2",
+        "verify.j2",
+        "drain.j2",
+        "rollback.j2",
+    ],
+    forms: &[],
+    check: linux::check_names,
+};
+
+/// Its command line is bash; its saved configuration writes double quotes.
+const STRING: Quoting = Quoting {
+    quote: Some('\''),
+    escaped: "",
+    refused: "'\"\\",
+};
