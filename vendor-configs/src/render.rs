@@ -3,7 +3,7 @@
 use crate::check::{Mistakes, Router};
 use crate::header;
 use crate::platform::{Made, Platform};
-use crate::template::{Parsed, TemplateError, Templates};
+use crate::template::{TemplateEnvironment, TemplateError, Templates};
 use crate::view::{self, RouterView};
 
 /// Which text.
@@ -66,7 +66,7 @@ pub fn render(
 ) -> Result<String, RenderError> {
     let writing = Writing {
         platform,
-        templates: templates.parsed()?,
+        templates: templates.environment(),
         view: view::view(router, platform, wanted.keys)?,
     };
     match wanted.part {
@@ -77,13 +77,13 @@ pub fn render(
     }
 }
 
-struct Writing<'a> {
+struct Writing {
     platform: Platform,
-    templates: Parsed<'a>,
+    templates: TemplateEnvironment,
     view: RouterView,
 }
 
-impl Writing<'_> {
+impl Writing {
     fn template(&self, file: &str) -> Result<String, RenderError> {
         let name = format!("{}/{file}", self.platform);
         Ok(self.templates.render(&name, &self.view)?)

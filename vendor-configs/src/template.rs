@@ -44,9 +44,13 @@ impl Templates {
         Self(all.collect())
     }
 
-    /// The names that a user's directory can replace, as `PLATFORM/PART.j2`.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+    /// A platform's own, by `PLATFORM/PART.j2`.
+    pub fn of(&self, platform: Platform) -> impl Iterator<Item = (&str, &str)> {
+        let all = self
+            .0
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()));
+        all.filter(move |(name, _)| name.split('/').next() == Some(platform.name()))
     }
 
     /// `text` in the place of the template `name`.
@@ -59,8 +63,8 @@ impl Templates {
         Ok(())
     }
 
-    /// All of them, parsed.
-    pub(crate) fn parsed(&self) -> Result<Parsed<'_>, TemplateError> {
+    /// Each is parsed when it is first asked for.
+    pub(crate) fn environment(&self) -> TemplateEnvironment {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
@@ -73,18 +77,15 @@ impl Templates {
                 .build()
                 .expect("invariant: the delimiters are the usual ones"),
         );
-        for (name, text) in &self.0 {
-            environment
-                .add_template(name, text)
-                .map_err(|error| faulty(name, &error))?;
-        }
-        Ok(Parsed(environment))
+        let texts = self.0.clone();
+        environment.set_loader(move |name| Ok(texts.get(name).cloned()));
+        TemplateEnvironment(environment)
     }
 }
 
-pub(crate) struct Parsed<'a>(Environment<'a>);
+pub(crate) struct TemplateEnvironment(Environment<'static>);
 
-impl Parsed<'_> {
+impl TemplateEnvironment {
     pub(crate) fn render(&self, name: &str, view: &RouterView) -> Result<String, TemplateError> {
         self.0
             .get_template(name)

@@ -11,6 +11,7 @@ use aws_sdk_directconnect::config::Builder;
 use aws_sdk_directconnect::types as sdk;
 use bgp_core::Family;
 use bgp_core::config::{AuthKey, VifKind};
+use zeroize::Zeroizing;
 
 use super::convert::{self, virtual_interface};
 use super::types::{Carrier, DxGateway, Gateway, NewPeer, NewVif, Tag, VirtualInterface};
@@ -267,6 +268,26 @@ impl DirectConnect for Client {
         let answer = sent.map_err(|error| self.error(what(), &error))?;
         let changed = answer.virtual_interface().map(convert::described);
         changed.ok_or_else(|| AwsError::incomplete(what(), &self.place, "virtual interface in it"))
+    }
+
+    async fn router_configuration(
+        &self,
+        id: &str,
+        router_type: &str,
+    ) -> Result<Zeroizing<String>, AwsError> {
+        let answer = self
+            .sdk
+            .describe_router_configuration()
+            .virtual_interface_id(id)
+            .router_type_identifier(router_type)
+            .send()
+            .await;
+        let answer = answer.map_err(|error| {
+            self.error(format!("have a sample for {router_type} written"), &error)
+        })?;
+        Ok(Zeroizing::new(
+            answer.customer_router_config.unwrap_or_default(),
+        ))
     }
 
     async fn delete(&self, id: &str) -> Result<String, AwsError> {

@@ -12,6 +12,8 @@ mod types;
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 pub(crate) use client::{Access, Client};
 pub(crate) use error::{AwsError, Outcome};
 pub(crate) use types::{
@@ -57,6 +59,13 @@ pub(crate) trait DirectConnect {
 
     /// Adds the session of the other family to a virtual interface.
     async fn create_peer(&self, vif: &str, peer: &NewPeer) -> Result<VirtualInterface, AwsError>;
+
+    /// AWS's sample text for a router type. It holds keys in clear.
+    async fn router_configuration(
+        &self,
+        id: &str,
+        router_type: &str,
+    ) -> Result<Zeroizing<String>, AwsError>;
 
     /// The state that the interface is in afterwards, usually `deleting`.
     async fn delete(&self, id: &str) -> Result<String, AwsError>;

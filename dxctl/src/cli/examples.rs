@@ -69,9 +69,13 @@ Examples:
   dxctl router-config --list-platforms
   dxctl router-config prod --platform cisco_ios_xe --parent TenGigabitEthernet0/0/0 \\
       --advertise 10.20.0.0/16
-  dxctl router-config prod --platform juniper_junos --parent xe-0/0/0 --preference high > prod.set
+  dxctl router-config prod --platform juniper_junos --set --parent xe-0/0/0 --reveal > prod.set
+  dxctl router-config a b --pair --platform arista_eos --preference a=high --preference b=low
+  dxctl router-config --link edge1.toml --platform frr --rollback
+  dxctl router-config prod --platform cisco_ios_xe --check running-config.txt
 
-The MD5 key is left out of the text unless --reveal is given.";
+The MD5 key is left out of the text unless --reveal is given. Exit status 1: refused, or --check
+or --diff found something that matters.";
 
 pub(super) const BGPD_CONFIG_EXAMPLES: &str = "\
 Examples:

@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 mod examples;
+mod router_config;
 mod value;
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +15,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::aws::{Access, Tag};
 
+pub(crate) use router_config::{BackupArgs, RouterConfigArgs};
 pub(crate) use value::{Addresses, Auto, PerVif, Preference};
 
 /// Create, watch and explain AWS Direct Connect virtual interfaces.
@@ -79,7 +81,7 @@ pub(crate) enum Command {
     Vif(Box<VifCommand>),
     /// Write a virtual interface for another maker's router
     #[command(after_help = examples::ROUTER_CONFIG_EXAMPLES)]
-    RouterConfig(RouterConfigArgs),
+    RouterConfig(Box<RouterConfigArgs>),
     /// Write bgpd's configuration and key files for virtual interfaces
     #[command(after_help = examples::BGPD_CONFIG_EXAMPLES)]
     BgpdConfig(BgpdConfigArgs),
@@ -320,35 +322,6 @@ pub(crate) struct VifDeleteArgs {
     /// Wait until it is gone, at most so long
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = value::seconds)]
     pub(crate) wait: Option<Duration>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RouterConfigArgs {
-    /// Identifier (dxvif-…) or name
-    #[arg(required_unless_present = "list_platforms")]
-    pub(crate) vif: Option<String>,
-    /// What to write it for
-    #[arg(
-        long,
-        value_name = "PLATFORM",
-        required_unless_present = "list_platforms"
-    )]
-    pub(crate) platform: Option<String>,
-    /// List the platforms and stop
-    #[arg(long)]
-    pub(crate) list_platforms: bool,
-    /// The router's physical interface [default: the platform's usual first one]
-    #[arg(long, value_name = "INTERFACE")]
-    pub(crate) parent: Option<String>,
-    /// Network to announce; may be repeated [public: the route filter prefixes]
-    #[arg(long, value_name = "PREFIX", value_delimiter = ',')]
-    pub(crate) advertise: Vec<IpNet>,
-    /// How AWS should prefer this link for traffic to us
-    #[arg(long)]
-    pub(crate) preference: Option<Preference>,
-    /// Write the MD5 key in clear
-    #[arg(long)]
-    pub(crate) reveal: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use bgp_core::config::VifKind;
 use bgp_core::{Asn, Family, RouterId, VlanId};
 use clap::ValueEnum;
 use ipnet::IpNet;
+use vendor_configs::{Bfd, Scope, Timers};
 
 use crate::aws::{PeerAddresses, Tag};
 
@@ -141,6 +142,40 @@ pub(super) fn per_vif_preference(text: &str) -> Result<PerVif<Preference>, Strin
     };
     let value = Preference::from_str(value, true).map_err(|_| "write low, medium or high")?;
     Ok(PerVif { vif, value })
+}
+
+pub(super) fn per_vif_scope(text: &str) -> Result<PerVif<Scope>, String> {
+    let (vif, value) = match text.split_once('=') {
+        Some((vif, value)) => (Some(vif.to_owned()), value),
+        None => (None, text),
+    };
+    let scopes = [Scope::Region, Scope::Continent, Scope::Global];
+    let value = scopes.into_iter().find(|scope| scope.name() == value);
+    let value = value.ok_or("write region, continent or global")?;
+    Ok(PerVif { vif, value })
+}
+
+/// `300x3`.
+pub(super) fn bfd(text: &str) -> Result<Bfd, String> {
+    let parts = text.split_once('x');
+    let parts =
+        parts.and_then(|(interval, times)| Some((interval.parse().ok()?, times.parse().ok()?)));
+    parts
+        .map(|(interval, multiplier)| Bfd {
+            interval,
+            multiplier,
+        })
+        .ok_or_else(|| "write milliseconds and multiplier as 300x3".into())
+}
+
+/// `30,90`.
+pub(super) fn timers(text: &str) -> Result<Timers, String> {
+    let parts = text.split_once(',');
+    let parts =
+        parts.and_then(|(keepalive, hold)| Some((keepalive.parse().ok()?, hold.parse().ok()?)));
+    parts
+        .map(|(keepalive, hold)| Timers { keepalive, hold })
+        .ok_or_else(|| "write keepalive and hold time in seconds as 30,90".into())
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {

@@ -4,6 +4,7 @@ mod address;
 mod asn;
 mod bgpd_config;
 mod monitor;
+mod per_vif;
 mod router_config;
 mod routes;
 mod status;
@@ -26,7 +27,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Vlan(VlanCommand::Pick(args)) => vlan::pick(args, global).await,
         Command::Address(AddressCommand::Pick(args)) => address::pick(args, global).await,
         Command::Vif(command) => vif::run(*command, global).await,
-        Command::RouterConfig(args) => router_config::run(args, global).await,
+        Command::RouterConfig(args) => router_config::run(*args, global).await,
         Command::BgpdConfig(args) => bgpd_config::run(args, global).await,
         Command::Status(args) => status::run(args, global).await,
         Command::Monitor(args) => monitor::run(args, global).await,

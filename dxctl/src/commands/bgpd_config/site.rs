@@ -11,7 +11,8 @@ use super::KeyFile;
 use super::text::{BackupPath, Ends, Site, VifTable};
 use crate::Refused;
 use crate::aws::{BgpPeer, PeerKey, VirtualInterface};
-use crate::cli::{BgpdConfigArgs, PerVif};
+use crate::cli::BgpdConfigArgs;
+use crate::commands::per_vif::{check_named, last, matching};
 use crate::commands::view::known_kind;
 
 /// Everything that the text needs, or every reason why it can't be had.
@@ -21,7 +22,9 @@ pub(super) fn gather(
     keys_dir: &Path,
 ) -> Result<Site, Refused> {
     let mut notes = Vec::new();
-    check_overrides(vifs, args)?;
+    check_named(vifs, &args.parent)?;
+    check_named(vifs, &args.advertise)?;
+    check_named(vifs, &args.preference)?;
     let names = names(vifs);
     let mut tables = Vec::new();
     let mut keys: Vec<KeyFile> = Vec::new();
@@ -48,25 +51,6 @@ pub(super) fn gather(
         keys,
         notes,
     })
-}
-
-/// `VIF=value` for a VIF that isn't among the arguments is a slip.
-fn check_overrides(vifs: &[VirtualInterface], args: &BgpdConfigArgs) -> Result<(), Refused> {
-    let named = args.parent.iter().map(|one| &one.vif);
-    let named = named.chain(args.advertise.iter().map(|one| &one.vif));
-    let named = named.chain(args.preference.iter().map(|one| &one.vif));
-    for name in named.flatten() {
-        if !vifs.iter().any(|vif| is(vif, name)) {
-            return Err(Refused::new(format!(
-                "`{name}=…`: {name} is none of the virtual interfaces given"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn is(vif: &VirtualInterface, name: &str) -> bool {
-    vif.id == name || vif.name == name
 }
 
 /// bgpd's names must differ; AWS's need not.
@@ -130,9 +114,7 @@ fn table(
     if ipv4.is_none() && ipv6.is_none() {
         return Err(lacks("BGP peer"));
     }
-    let mut advertise: Vec<IpNet> = matching(vif, &args.advertise)
-        .map(|one| one.value)
-        .collect();
+    let mut advertise: Vec<IpNet> = matching(vif, &args.advertise).copied().collect();
     if advertise.is_empty() && kind == VifKind::Public {
         advertise.clone_from(&vif.route_filter_prefixes);
     }
@@ -155,7 +137,7 @@ fn table(
         ipv4,
         ipv6,
         advertise,
-        preference: last(vif, &args.preference).map(|one| one.value),
+        preference: last(vif, &args.preference).copied(),
     })
 }
 
@@ -165,30 +147,12 @@ fn local_asn(vif: &VirtualInterface) -> Option<Asn> {
 }
 
 fn parent(vif: &VirtualInterface, args: &BgpdConfigArgs) -> Result<String, Refused> {
-    last(vif, &args.parent)
-        .map(|one| one.value.clone())
-        .ok_or_else(|| {
-            Refused::new(format!(
-                "--parent says no interface for {0}: add --parent {0}=INTERFACE",
-                vif.name
-            ))
-        })
-}
-
-/// The values for this VIF alone if there are any, else those for all.
-fn matching<'a, T>(
-    vif: &'a VirtualInterface,
-    values: &'a [PerVif<T>],
-) -> impl Iterator<Item = &'a PerVif<T>> {
-    let own = |one: &&PerVif<T>| one.vif.as_deref().is_some_and(|name| is(vif, name));
-    let has_own = values.iter().any(|one| own(&one));
-    values
-        .iter()
-        .filter(move |one| if has_own { own(one) } else { one.vif.is_none() })
-}
-
-fn last<'a, T>(vif: &'a VirtualInterface, values: &'a [PerVif<T>]) -> Option<&'a PerVif<T>> {
-    matching(vif, values).last()
+    last(vif, &args.parent).cloned().ok_or_else(|| {
+        Refused::new(format!(
+            "--parent says no interface for {0}: add --parent {0}=INTERFACE",
+            vif.name
+        ))
+    })
 }
 
 /// Where the key of a session goes. Without a key there is no session: AWS has

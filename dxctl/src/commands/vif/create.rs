@@ -270,6 +270,14 @@ mod tests {
             Err(AwsError::with_outcome(Outcome::Refused))
         }
 
+        async fn router_configuration(
+            &self,
+            _: &str,
+            _: &str,
+        ) -> Result<zeroize::Zeroizing<String>, AwsError> {
+            Ok(String::new().into())
+        }
+
         async fn delete(&self, _: &str) -> Result<String, AwsError> {
             Ok("deleting".into())
         }
