@@ -63,7 +63,7 @@ fn targets_that_stay_keep_their_history_and_a_path_is_judged_by_its_best_target(
         far_end();
         let runtime = runtime();
         runtime.block_on(async {
-            let probe = probe::spawn();
+            let probe = probe::spawn(tokio::sync::mpsc::unbounded_channel().0);
             probe.set_targets(vec![target("left", "10.0.1.9"), target("left", "10.0.1.2")]);
             tokio::time::sleep(Duration::from_millis(1500)).await;
             let before = probe.status(LEFT).unwrap();
@@ -128,7 +128,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 fn run(start: impl FnOnce(&probe::Handle)) -> Vec<ProbeStatus> {
     runtime().block_on(async {
-        let probe = probe::spawn();
+        let probe = probe::spawn(tokio::sync::mpsc::unbounded_channel().0);
         start(&probe);
         tokio::time::sleep(Duration::from_millis(2500)).await;
         probe

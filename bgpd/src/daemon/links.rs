@@ -246,6 +246,14 @@ impl Daemon {
         }
     }
 
+    /// The far end answers after a silence, as after a cut that took no carrier:
+    /// a session that is down is worth a dial.
+    pub(super) fn on_path_back(&self, path: PathId) {
+        for session in self.sessions.values().filter(|one| one.path == path) {
+            session.tell(Command::LinkUp);
+        }
+    }
+
     /// A static path is probed as configured, a VIF's session at its far end, so
     /// that round trips over Direct Connect are always known.
     pub(super) fn set_probes(&mut self) {

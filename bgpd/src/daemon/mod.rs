@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use bgp_core::PathId;
 use bgp_core::config::{Config, OnShutdown};
 use bgp_core::peer::StopReason;
 use tokio::signal::unix::{SignalKind, signal};
@@ -89,6 +90,7 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
             Some(event) = inputs.fastpath.recv() => daemon.on_fastpath(event),
             Some(news) = inputs.news.recv() => daemon.on_news(news).await,
             Some(event) = inputs.router.recv() => daemon.on_router(event),
+            Some(path) = inputs.back.recv() => daemon.on_path_back(path),
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
             _ = hangup.recv() => daemon.on_hangup().await,
@@ -109,6 +111,8 @@ struct Inputs {
     news: mpsc::UnboundedReceiver<News>,
     fastpath: mpsc::UnboundedReceiver<fastpath::Event>,
     router: mpsc::UnboundedReceiver<router::Event>,
+    /// Paths whose far end answers probes again.
+    back: mpsc::UnboundedReceiver<PathId>,
     requests: mpsc::Receiver<Request>,
 }
 
@@ -150,7 +154,8 @@ impl Daemon {
         let (requests, requests_inbox) = mpsc::channel(64);
         let (fastpath_events, fastpath_inbox) = mpsc::unbounded_channel();
         let (router_events, router_inbox) = mpsc::unbounded_channel();
-        let parts = Parts::start(&config, fastpath_events, router_events)?;
+        let (back, back_inbox) = mpsc::unbounded_channel();
+        let parts = Parts::start(&config, fastpath_events, router_events, back)?;
         let mut daemon = Self {
             file: file.to_owned(),
             config: Arc::new(config),
@@ -175,6 +180,7 @@ impl Daemon {
             news: news_inbox,
             fastpath: fastpath_inbox,
             router: router_inbox,
+            back: back_inbox,
             requests: requests_inbox,
         };
         Ok((daemon, inputs))
@@ -365,6 +371,7 @@ impl Parts {
         config: &Config,
         fastpath_events: mpsc::UnboundedSender<fastpath::Event>,
         router_events: mpsc::UnboundedSender<router::Event>,
+        back: mpsc::UnboundedSender<PathId>,
     ) -> anyhow::Result<Self> {
         let (router, inbox) = router::channel();
         let kernel = &config.daemon.kernel;
@@ -404,7 +411,7 @@ impl Parts {
             fastpath,
             fib,
             _claim: claim,
-            probe: probe::spawn(),
+            probe: probe::spawn(back),
             restarting_until,
         })
     }

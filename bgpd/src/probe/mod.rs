@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use echo::Socket;
-use window::Window;
+use window::{Answer, Window};
 
 /// One address to probe.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,11 +36,12 @@ pub struct Handle {
 
 type Statuses = Vec<(PathId, watch::Receiver<ProbeStatus>)>;
 
-/// Starts with nothing to probe yet. Needs a tokio runtime.
-pub fn spawn() -> Handle {
+/// Starts with nothing to probe yet. Needs a tokio runtime. `back`: is told of a
+/// path whose target answers after a silence.
+pub fn spawn(back: mpsc::UnboundedSender<PathId>) -> Handle {
     let (targets, inbox) = mpsc::unbounded_channel();
     let (publish, statuses) = watch::channel(Vec::new());
-    tokio::spawn(direct(inbox, publish));
+    tokio::spawn(direct(inbox, publish, back));
     Handle { targets, statuses }
 }
 
@@ -71,7 +72,11 @@ impl Handle {
 }
 
 /// Keeps one task for each target that is wanted.
-async fn direct(mut inbox: mpsc::UnboundedReceiver<Vec<Target>>, publish: watch::Sender<Statuses>) {
+async fn direct(
+    mut inbox: mpsc::UnboundedReceiver<Vec<Target>>,
+    publish: watch::Sender<Statuses>,
+    back: mpsc::UnboundedSender<PathId>,
+) {
     let mut tasks = JoinSet::new();
     let mut running: HashMap<Target, (watch::Receiver<ProbeStatus>, tokio::task::AbortHandle)> =
         HashMap::new();
@@ -88,7 +93,10 @@ async fn direct(mut inbox: mpsc::UnboundedReceiver<Vec<Target>>, publish: watch:
             let path = target.path;
             let (status, _) = running.entry(target).or_insert_with_key(|target| {
                 let (report, status) = watch::channel(Window::default().status(target.address));
-                (status, tasks.spawn(measure(target.clone(), report)))
+                (
+                    status,
+                    tasks.spawn(measure(target.clone(), report, back.clone())),
+                )
             });
             statuses.push((path, status.clone()));
         }
@@ -98,7 +106,11 @@ async fn direct(mut inbox: mpsc::UnboundedReceiver<Vec<Target>>, publish: watch:
 }
 
 /// Probes one target for ever.
-async fn measure(target: Target, report: watch::Sender<ProbeStatus>) {
+async fn measure(
+    target: Target,
+    report: watch::Sender<ProbeStatus>,
+    back: mpsc::UnboundedSender<PathId>,
+) {
     let mut window = Window::default();
     let mut socket: Option<Socket> = None;
     let mut ticks = interval(target.interval.max(SHORTEST_INTERVAL));
@@ -113,7 +125,11 @@ async fn measure(target: Target, report: watch::Sender<ProbeStatus>) {
             }
             answer = receive(socket.as_ref()) => match answer {
                 Ok(Some((sequence, at))) => {
-                    window.answered(sequence, at, std::time::Instant::now());
+                    let answer = window.answered(sequence, at, std::time::Instant::now());
+                    if answer == Answer::AfterSilence {
+                        // Nobody may want to know.
+                        let _ = back.send(target.path);
+                    }
                 }
                 Ok(None) => {}
                 // The interface is gone; the next tick opens a new socket.

@@ -15,6 +15,14 @@ pub(super) struct Window {
     last: Option<u64>,
 }
 
+/// What an answer says beside its round trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The target answers again, after a silence that was no accident.
+    AfterSilence,
+    Ordinary,
+}
+
 #[derive(Debug)]
 struct Pending {
     sequence: u16,
@@ -41,13 +49,13 @@ impl Window {
         self.decide(None);
     }
 
-    pub(super) fn answered(&mut self, sequence: u16, at: Duration, now: Instant) {
+    pub(super) fn answered(&mut self, sequence: u16, at: Duration, now: Instant) -> Answer {
         let Some(index) = self
             .pending
             .iter()
             .position(|probe| probe.sequence == sequence)
         else {
-            return;
+            return Answer::Ordinary;
         };
         let probe = self.pending.remove(index).expect("invariant: just found");
         // The kernel's timestamps leave our own delays out, but are by the wall
@@ -56,7 +64,14 @@ impl Window {
         let by_kernel = at.checked_sub(probe.sent).filter(|rtt| *rtt <= elapsed);
         let rtt = by_kernel.unwrap_or(elapsed).as_micros() as u64;
         self.last = Some(rtt);
+        let mut newest = self.outcomes.iter().rev().take(SILENCE);
+        let was_silent = newest.len() == SILENCE && newest.all(Option::is_none);
         self.decide(Some(rtt));
+        if was_silent {
+            Answer::AfterSilence
+        } else {
+            Answer::Ordinary
+        }
     }
 
     /// When the next probe is to be given up.
@@ -95,6 +110,8 @@ impl Window {
 }
 
 const LENGTH: usize = 100;
+/// So many lost in a row are no accident.
+const SILENCE: usize = 3;
 /// An answer later than this is as good as none.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -128,6 +145,21 @@ mod tests {
         assert_eq!(window.status(HERE), expected);
         window.answered(2, Duration::from_micros(900), start + PATIENCE);
         assert_eq!(window.status(HERE), expected, "too late is lost");
+    }
+
+    #[test]
+    fn the_first_answer_after_three_losses_ends_a_silence() {
+        let (mut window, now) = (Window::default(), Instant::now());
+        let mut answered = |window: &mut Window, sequence| {
+            window.sent(sequence, Duration::ZERO, now);
+            window.answered(sequence, Duration::ZERO, now)
+        };
+        assert_eq!(answered(&mut window, 1), Answer::Ordinary);
+        (0..2).for_each(|_| window.failed());
+        assert_eq!(answered(&mut window, 2), Answer::Ordinary);
+        (0..3).for_each(|_| window.failed());
+        assert_eq!(answered(&mut window, 3), Answer::AfterSilence);
+        assert_eq!(answered(&mut window, 4), Answer::Ordinary);
     }
 
     #[test]
