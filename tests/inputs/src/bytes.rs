@@ -207,7 +207,7 @@ pub(crate) fn unreach(afi: u16, safi: u8, nlri: &[u8]) -> Vec<u8> {
 }
 
 /// An UPDATE without fault.
-pub(crate) fn announcement(prefix: IpNet, session: Session, med: u32) -> Vec<u8> {
+pub fn announcement(prefix: IpNet, session: Session, med: u32) -> Vec<u8> {
     Parts::good(prefix, session)
         .with(attribute(OPTIONAL, MED, &med.to_be_bytes()))
         .message()

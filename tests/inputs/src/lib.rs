@@ -10,6 +10,7 @@
 
 mod attributes;
 mod bytes;
+mod dice;
 mod framing;
 mod given;
 mod header;
@@ -22,7 +23,8 @@ mod states;
 
 use std::path::PathBuf;
 
-pub use bytes::{NEXT_HOP, PEER_AS, SPEAKER_AS, message};
+pub use bytes::{NEXT_HOP, PEER_AS, SPEAKER_AS, announcement, message};
+pub use dice::Dice;
 pub use given::{captured, recorded, seeds};
 pub use row::{End, MED_BEFORE, Observed, Outcome, Route, Row, Session, Stage};
 
