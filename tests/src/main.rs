@@ -8,6 +8,8 @@ mod cases;
 mod foreign;
 mod ours;
 mod pair;
+mod stand;
+mod talker;
 
 use std::collections::VecDeque;
 use std::fs::{self, Permissions};
@@ -39,6 +41,9 @@ struct Cli {
     /// Run the cases that set the clock, instead: under user-mode-linux.
     #[arg(long, conflicts_with = "vlan")]
     clock: bool,
+    /// All that a case samples, in minutes instead of seconds.
+    #[arg(long)]
+    thorough: bool,
     /// How many at once.
     #[arg(long, default_value = "1")]
     jobs: usize,
@@ -50,6 +55,8 @@ struct Cli {
 /// What a case gets.
 pub(crate) struct Bench {
     pub(crate) programs: PathBuf,
+    /// Nothing is left to a sample.
+    pub(crate) thorough: bool,
     /// The case's own: logs, keys, configurations.
     pub(crate) directory: PathBuf,
     /// Unique among the cases of this run.
@@ -89,14 +96,14 @@ fn main() -> anyhow::Result<ExitCode> {
         .parent()
         .map(Path::to_owned)
         .context("where is this program?")?;
-    let programs = std::path::absolute(cli.programs.unwrap_or(beside))?;
+    let programs = std::path::absolute(cli.programs.clone().unwrap_or(beside))?;
     let waiting = Mutex::new(cases);
     let failed = Mutex::new(0usize);
     thread::scope(|scope| {
         for _ in 0..cli.jobs.max(1) {
             scope.spawn(|| {
                 while let Some((number, case)) = next(&waiting) {
-                    if !run(&case, number, &programs) {
+                    if !run(&case, number, &cli, &programs) {
                         *failed.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                     }
                 }
@@ -118,9 +125,9 @@ fn next(waiting: &Mutex<VecDeque<(usize, Case)>>) -> Option<(usize, Case)> {
 }
 
 /// Runs one case and says how it ended; whether it passed.
-fn run(case: &Case, number: usize, programs: &Path) -> bool {
+fn run(case: &Case, number: usize, cli: &Cli, programs: &Path) -> bool {
     let started = Instant::now();
-    let outcome = attempt(case, number, programs);
+    let outcome = attempt(case, number, cli, programs);
     match &outcome {
         Ok(()) => println!(
             "ok {} ({:.1} s)",
@@ -136,7 +143,7 @@ fn run(case: &Case, number: usize, programs: &Path) -> bool {
 }
 
 /// What a failed case wrote is kept for its reader.
-fn attempt(case: &Case, number: usize, programs: &Path) -> anyhow::Result<()> {
+fn attempt(case: &Case, number: usize, cli: &Cli, programs: &Path) -> anyhow::Result<()> {
     let directory = tempfile::Builder::new()
         .prefix("bgpd-test-")
         .tempdir()
@@ -146,6 +153,7 @@ fn attempt(case: &Case, number: usize, programs: &Path) -> anyhow::Result<()> {
         .context("opening the directory")?;
     let bench = Bench {
         programs: programs.to_owned(),
+        thorough: cli.thorough,
         directory: directory.path().to_owned(),
         number,
     };

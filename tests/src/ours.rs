@@ -18,6 +18,7 @@ pub(crate) struct Ours {
     pub(crate) control: Control,
     pub(crate) process: Process,
     config: PathBuf,
+    log: &'static str,
 }
 
 impl Ours {
@@ -33,16 +34,28 @@ impl Ours {
         daemon: &str,
         rest: &str,
     ) -> anyhow::Result<Self> {
+        Self::start_logging(bench, namespace, "trace", daemon, rest)
+    }
+
+    /// `log`: how much it says.
+    pub(crate) fn start_logging(
+        bench: &Bench,
+        namespace: &Namespace,
+        log: &'static str,
+        daemon: &str,
+        rest: &str,
+    ) -> anyhow::Result<Self> {
         let directory = bench.directory.join("ours");
         fs::create_dir_all(&directory).context("our directory")?;
         let config = directory.join("bgpd.toml");
         let control = Control::at(directory.join("bgpd.sock"));
         fs::write(&config, text(&control, daemon, rest)).context("our configuration")?;
-        let process = spawn(bench, namespace, &config)?;
+        let process = spawn(bench, namespace, log, &config)?;
         let mut ours = Self {
             control,
             process,
             config,
+            log,
         };
         ours.wait_until_it_answers()?;
         Ok(ours)
@@ -54,7 +67,7 @@ impl Ours {
     }
 
     pub(crate) fn restart(&mut self, bench: &Bench, namespace: &Namespace) -> anyhow::Result<()> {
-        self.process = spawn(bench, namespace, &self.config)?;
+        self.process = spawn(bench, namespace, self.log, &self.config)?;
         self.wait_until_it_answers()
     }
 
@@ -100,9 +113,14 @@ impl Ours {
     }
 }
 
-fn spawn(bench: &Bench, namespace: &Namespace, config: &Path) -> anyhow::Result<Process> {
+fn spawn(
+    bench: &Bench,
+    namespace: &Namespace,
+    log: &str,
+    config: &Path,
+) -> anyhow::Result<Process> {
     let mut command = namespace.command(bench.program("bgpd"));
-    command.args(["run", "--log", "trace"]).arg(config);
+    command.args(["run", "--log", log]).arg(config);
     Ok(namespace.spawn("bgpd", &mut command, &bench.directory.join("bgpd.log"))?)
 }
 

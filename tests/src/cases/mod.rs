@@ -4,10 +4,11 @@ mod clock;
 mod configuration;
 mod graceful;
 mod healthy;
+mod inputs;
 mod mistakes;
 mod restart;
 mod secrets;
-mod sessions;
+pub(crate) mod sessions;
 mod vlan;
 
 use crate::Bench;
@@ -70,6 +71,7 @@ pub(crate) fn all() -> Vec<Case> {
         mistakes::all(),
         secrets::all(),
         restart::all(),
+        inputs::all(),
         graceful::all(),
         vlan::all(),
         clock::all(),

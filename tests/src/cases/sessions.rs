@@ -54,7 +54,7 @@ pub(super) fn our_networks(family: Family) -> Vec<IpNet> {
     }
 }
 
-pub(super) fn their_networks(family: Family) -> Vec<IpNet> {
+pub(crate) fn their_networks(family: Family) -> Vec<IpNet> {
     match family {
         Family::Ipv4 => networks(&["198.51.100.0/24", "198.51.100.64/27", "172.20.0.0/14"]),
         Family::Ipv6 => networks(&["2001:db8:2::/48", "2001:db8:2:4000::/50", "fd00:172::/31"]),
