@@ -10,6 +10,7 @@ pub mod indented;
 pub mod junos;
 
 mod check;
+mod diff;
 mod filters;
 mod header;
 mod lint;
@@ -27,6 +28,7 @@ mod cisco_ios;
 mod cisco_ios_xe;
 mod cisco_ios_xr;
 mod cisco_nxos;
+mod fortinet_fortios;
 mod frr;
 mod gobgp;
 mod juniper_junos;
@@ -34,9 +36,11 @@ mod juniper_srx;
 mod linux;
 mod mikrotik_routeros;
 mod openbgpd;
+mod paloalto_panos;
 mod vyos;
 
 pub use check::{Mistake, Mistakes, Router, check_pair};
+pub use diff::{Difference, DifferenceKind, Weight, diff};
 pub use lint::{Finding, LintError, Severity, lint};
 pub use plan::{Backup, Bfd, Limits, RouterLink, RouterPlan, Scope, Session, SessionKey, Timers};
 pub use platform::{Platform, UnknownPlatform};

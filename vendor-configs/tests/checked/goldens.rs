@@ -22,10 +22,15 @@ pub(crate) fn all() -> Vec<Golden> {
         for file in files {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            // What the platform can't do is golden too.
+            if text.starts_with("refused: ") {
+                continue;
+            }
             goldens.push(Golden {
                 platform: platform.clone(),
                 path: format!("{platform}/{name}"),
-                text: fs::read_to_string(&path).unwrap(),
+                text,
             });
         }
     }

@@ -90,7 +90,11 @@ fn fits(path: &[&str], text: &str) -> bool {
             matches!((length(low), length(high)), (Some(low), Some(high)) if low <= high && high <= 128)
         }),
         [.., "neighbor-info-list"] => text.parse::<IpAddr>().is_ok() || net().is_some(),
-        [.., "communities-list" | "community-list"] => is_community(text),
+        [.., "communities-list" | "community-list"] => {
+            // A regular expression to GoBGP.
+            let plain = text.strip_prefix('^').and_then(|text| text.strip_suffix('$'));
+            is_community(plain.unwrap_or(text))
+        }
         [.., "hold-time"] => in_range(3.0, 65535.0),
         [.., "keepalive-interval"] => in_range(1.0, 21845.0),
         [.., "max-prefixes"] => in_range(1.0, 4_294_967_295.0),

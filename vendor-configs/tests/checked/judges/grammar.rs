@@ -346,16 +346,19 @@ fn words(text: &str, quotes: Quotes) -> Vec<String> {
 fn joined(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
-    let (mut inside, mut any) = (false, false);
+    let (mut inside, mut any) = (None, false);
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
-            '\\' if inside => word.extend(chars.next()),
-            '"' => {
-                inside = !inside;
+            '\\' if inside == Some('"') => word.extend(chars.next()),
+            '"' | '\'' if inside.is_none_or(|open| open == c) => {
+                inside = match inside {
+                    None => Some(c),
+                    Some(_) => None,
+                };
                 any = true;
             }
-            c if c.is_whitespace() && !inside => {
+            c if c.is_whitespace() && inside.is_none() => {
                 if any || !word.is_empty() {
                     words.push(std::mem::take(&mut word));
                 }
@@ -367,7 +370,7 @@ fn joined(text: &str) -> Vec<String> {
     if any || !word.is_empty() {
         words.push(word);
     }
-    if inside {
+    if inside.is_some() {
         words.push("\"".to_owned());
     }
     words

@@ -152,10 +152,7 @@ impl<'a> Judge<'a> {
             let Some(leaf) = self.schema.child(place, name) else {
                 continue;
             };
-            if !self.schema.type_of(leaf).takes(value) {
-                let wanted = self.schema.type_of(leaf).words();
-                return Err(format!("`{value}` is not {wanted}"));
-            }
+            self.value(leaf, value, &path, line)?;
             self.leaf(&format!("{path} {name}"), value, line)?;
             return self.walk(place, &words[1..], path, line);
         }

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use regex::{Captures, Regex};
 use vendor_configs::indented::{self, Node};
 
 use super::Complaint;
@@ -32,21 +33,28 @@ pub(crate) fn cisco_ios(text: &str) -> Vec<Complaint> {
     by_indentation(&CISCO_IOS, text)
 }
 
-/// What stands in parentheses is one word to the shapes.
+/// A list of communities in parentheses is one word to the shapes, and other
+/// parentheses are words of their own.
 pub(crate) fn cisco_ios_xr(text: &str) -> Vec<Complaint> {
-    let mut depth = 0u32;
-    let joined: String = text
-        .chars()
-        .filter(|c| {
-            match c {
-                '(' => depth += 1,
-                ')' | '\n' => depth = 0,
-                _ => {}
-            }
-            depth == 0 || *c != ' '
-        })
-        .collect();
-    by_indentation(&CISCO_IOS_XR, &joined)
+    static LIST: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\((?:\d|no-|internet|local)[^()]*\)").expect("a pattern"));
+    let lists = LIST.replace_all(text, |found: &Captures| {
+        found[0]
+            .replace(' ', "")
+            .replace('(', "\u{1}")
+            .replace(')', "\u{2}")
+    });
+    let mut lines = String::new();
+    for line in lists.lines() {
+        let free = line.trim_start().starts_with("description");
+        let line = match free {
+            true => line.to_owned(),
+            false => line.replace('(', "group ").replace(')', " endgroup"),
+        };
+        lines.push_str(&line.replace('\u{1}', "(").replace('\u{2}', ")"));
+        lines.push('\n');
+    }
+    by_indentation(&CISCO_IOS_XR, &lines)
 }
 
 pub(crate) fn cisco_nxos(text: &str) -> Vec<Complaint> {
@@ -62,8 +70,28 @@ pub(crate) fn frr(text: &str) -> Vec<Complaint> {
     by_indentation(&FRR, text)
 }
 
+/// Commands, or units: a section's lines stand below it.
 pub(crate) fn linux(text: &str) -> Vec<Complaint> {
-    flat(&LINUX, text)
+    let mut lines = String::new();
+    let mut inside = false;
+    for line in text.lines() {
+        let content = line.trim();
+        if let Some(section) = content
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
+            inside = true;
+            lines.push_str(&format!("section {section}\n"));
+            continue;
+        }
+        // A file's name in a comment ends the section before it.
+        inside &= !content.starts_with('#');
+        match content.split_once('=') {
+            Some((key, value)) if inside => lines.push_str(&format!(" {key} = {value}\n")),
+            _ => lines.push_str(&format!("{content}\n")),
+        }
+    }
+    by_indentation(&LINUX, &lines)
 }
 
 pub(crate) fn panos(text: &str) -> Vec<Complaint> {

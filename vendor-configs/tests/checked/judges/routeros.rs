@@ -68,6 +68,13 @@ impl Judge {
     fn line(&mut self, content: &str, line: usize) -> Result<(), String> {
         let words = words(content)?;
         let mut rest = words.as_slice();
+        // This menu is not among those kept.
+        if let [first, add, rest @ ..] = rest
+            && first == "/ip/vrf"
+            && add == "add"
+        {
+            return self.vrf(rest, line);
+        }
         let mut menu = self.menu.clone();
         if let Some(first) = rest.first().filter(|word| word.starts_with('/')) {
             menu = first
@@ -98,6 +105,21 @@ impl Judge {
             return Err("it stands twice".to_owned());
         }
         self.arguments(&menu.join("/"), command_node, arguments, line)
+    }
+
+    fn vrf(&mut self, arguments: &[String], line: usize) -> Result<(), String> {
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some(("name", name)) if is_word(name) => self.note("ip/vrf", "name", name, line),
+                Some(("interfaces", interfaces)) => {
+                    let names = interfaces.split(',').map(str::to_owned);
+                    self.used
+                        .extend(names.map(|name| (line, "interface", name)));
+                }
+                _ => return Err(format!("`{argument}` is no property of /ip/vrf")),
+            }
+        }
+        Ok(())
     }
 
     fn arguments(
@@ -404,7 +426,7 @@ fn rule_word(before: &str, word: &str) -> bool {
     if word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return word.parse::<IpAddr>().is_ok();
     }
-    RULE_WORDS.contains(&word)
+    RULE_WORDS.contains(&word) || ["(", ")", "{", "}"].contains(&word)
 }
 
 fn rule_words(text: &str) -> Vec<String> {
@@ -423,7 +445,7 @@ fn rule_words(text: &str) -> Vec<String> {
         .collect()
 }
 
-const RULE_WORDS: [&str; 44] = [
+const RULE_WORDS: [&str; 43] = [
     "if",
     "else",
     "elseif",
@@ -467,7 +489,6 @@ const RULE_WORDS: [&str; 44] = [
     ">=",
     "<",
     ">",
-    "{",
 ];
 
 const ROLES: [&str; 9] = [

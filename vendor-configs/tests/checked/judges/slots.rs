@@ -2,7 +2,7 @@
 //! the names that a text defines and uses.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -49,6 +49,10 @@ pub(crate) enum Slot {
     Interface,
     /// `{subif}`: the same, with a unit whose number is a VLAN's or larger.
     Subinterface,
+    /// `{or}`: the shell's `||`.
+    Or,
+    /// `{sysctl}`: a setting of the kernel's IP, and its value.
+    Sysctl,
     /// `{def KIND}` and `{use KIND}`.
     Define(String),
     Use(String),
@@ -90,6 +94,8 @@ impl Slot {
             "rest" => Self::Rest,
             "ifname" => Self::Interface,
             "subif" => Self::Subinterface,
+            "or" => Self::Or,
+            "sysctl" => Self::Sysctl,
             _ => panic!("grammar: no slot {{{name}}}"),
         }
     }
@@ -146,6 +152,8 @@ impl Slot {
                 is_interface(parent)
                     && number(unit).is_some_and(|n| (1..=4_294_967_295).contains(&n))
             })),
+            Self::Or => fits(word == "||"),
+            Self::Sysctl => fits(is_sysctl(word)),
             Self::Define(kind) => {
                 named(word, kind).then(|| What::Defined(kind.clone(), word.to_owned()))
             }
@@ -323,11 +331,37 @@ pub(crate) fn is_interface(text: &str) -> bool {
             .all(|c| c.is_ascii_digit() || "/.:-".contains(c))
 }
 
+/// In either of sysctl's spellings: a name with dots in it needs slashes.
+fn is_sysctl(word: &str) -> bool {
+    let Some((name, value)) = word.split_once('=') else {
+        return false;
+    };
+    let separator = if name.contains('/') { '/' } else { '.' };
+    let parts: Vec<&str> = name.split(separator).collect();
+    let known = match parts.as_slice() {
+        ["net", "ipv4", "ip_forward"] => true,
+        ["net", "ipv4" | "ipv6", "conf", interface, setting] => {
+            let settings = [
+                "send_redirects",
+                "accept_redirects",
+                "rp_filter",
+                "accept_ra",
+                "forwarding",
+                "ignore_routes_with_linkdown",
+            ];
+            let interface = ["all", "default"].contains(interface) || is_interface(interface);
+            interface && settings.contains(setting)
+        }
+        _ => false,
+    };
+    known && ["0", "1", "2"].contains(&value)
+}
+
 /// A peer is named by its address, what else has a name by a word.
 fn named(word: &str, kind: &str) -> bool {
     match kind {
         "peer" => word.parse::<IpAddr>().is_ok(),
-        "peer6" => word.parse::<Ipv6Addr>().is_ok(),
+        "subinterface" => word.contains('.') && is_interface(word),
         _ => is_word(word) && word.len() <= 255,
     }
 }
