@@ -188,7 +188,7 @@ impl Daemon {
         let start = Instant::now();
         for part in changes.chunks(4096) {
             let mut part = part.to_vec();
-            while let Err(refused) = fib.apply(part) {
+            while let Err(refused) = fib.apply(part, Instant::now()) {
                 part = refused;
                 ready.blocking_recv().context("the FIB has ended")?;
             }

@@ -23,6 +23,7 @@ use tokio::task::AbortHandle;
 
 use super::limited::Limited;
 use super::{Request, ask};
+use crate::fib;
 
 /// What can't be read from a snapshot.
 #[derive(Clone)]
@@ -91,14 +92,18 @@ async fn scrape(State(daemon): State<mpsc::Sender<Request>>) -> Response {
     let Some(snapshot) = ask(&daemon, Request::Snapshot).await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let measures = snapshot.measures.clone();
-    match render(&snapshot.complete().await, &measures) {
+    let (measures, fib) = (snapshot.measures.clone(), snapshot.fib.clone());
+    match render(&snapshot.complete().await, &measures, fib.as_ref()) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-fn render(status: &Status, measures: &Measures) -> prometheus::Result<String> {
+fn render(
+    status: &Status,
+    measures: &Measures,
+    fib: Option<&fib::Handle>,
+) -> prometheus::Result<String> {
     let registry = Registry::new();
     registry.register(Box::new(measures.swaps.clone()))?;
     registry.register(Box::new(
@@ -108,6 +113,10 @@ fn render(status: &Status, measures: &Measures) -> prometheus::Result<String> {
     peers(status, &registry)?;
     paths(status, &registry)?;
     kernel(status, &registry)?;
+    if let Some(fib) = fib {
+        repairs(fib, &registry)?;
+        registry.register(Box::new(fib.latency()))?;
+    }
     TextEncoder::new().encode_to_string(&registry.gather())
 }
 
@@ -339,4 +348,21 @@ fn kernel(status: &Status, registry: &Registry) -> prometheus::Result<()> {
     )?
     .inc_by(kernel.errors);
     Ok(())
+}
+
+fn repairs(fib: &fib::Handle, registry: &Registry) -> prometheus::Result<()> {
+    let counter = |name, help, value| -> prometheus::Result<()> {
+        register(registry, IntCounter::new(name, help)?)?.inc_by(value);
+        Ok(())
+    };
+    counter(
+        "bgpd_kernel_repairs_total",
+        "Routes that were otherwise in the kernel than they should be, and were put right",
+        fib.differences(),
+    )?;
+    counter(
+        "bgpd_kernel_overruns_total",
+        "Times that the kernel told of more changes than could be heard (ENOBUFS); all routes were compared",
+        fib.overruns(),
+    )
 }

@@ -28,7 +28,7 @@ pub struct Snapshot {
     paths: Vec<(Arc<str>, PathId, Option<bool>)>,
     router: mpsc::Sender<router::Command>,
     fastpath: Option<fastpath::Handle>,
-    fib: Option<fib::Handle>,
+    pub(crate) fib: Option<fib::Handle>,
     probe: probe::Handle,
     pub(crate) measures: control::Measures,
 }

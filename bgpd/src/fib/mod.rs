@@ -14,11 +14,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc as std_mpsc;
+use std::time::Instant;
 
 use bgp_core::api::KernelStatus;
 use bgp_core::config::OnShutdown;
 use bgp_core::rib::{FibChange, FibRoute};
 use bgp_core::{PathId, config};
+use prometheus::{Histogram, HistogramOpts};
 use tokio::sync::mpsc;
 
 use crate::fastpath::{self, GroupId};
@@ -45,7 +47,7 @@ pub struct Handle {
     fastpath: fastpath::Handle,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     /// Changes handed over and not yet taken.
     queued: AtomicUsize,
@@ -54,10 +56,11 @@ struct Shared {
     errors: AtomicU64,
     differences: AtomicU64,
     overruns: AtomicU64,
+    latency: Histogram,
 }
 
 enum Command {
-    Apply(Vec<FibChange>),
+    Apply(Vec<FibChange>, Instant),
     /// What was handed back can be handed over again.
     Ready,
     Audit(std_mpsc::SyncSender<Differences>),
@@ -75,7 +78,7 @@ pub fn spawn(
     router: mpsc::Sender<router::Command>,
 ) -> io::Result<Handle> {
     let (commands, inbox) = mailbox()?;
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Shared::new());
     let worker = Worker::open(&kernel, fastpath.clone(), router, inbox, shared.clone())?;
     let notices = commands.clone();
     fastpath.listen(move |notice| {
@@ -91,10 +94,31 @@ pub fn spawn(
     })
 }
 
+impl Shared {
+    fn new() -> Self {
+        let options = HistogramOpts::new(
+            "bgpd_fib_latency_seconds",
+            "Time from an UPDATE's arrival at the router until the kernel has what follows from it, \
+             for the oldest UPDATE of each batch",
+        )
+        .buckets(LATENCIES.to_vec());
+        Self {
+            queued: AtomicUsize::default(),
+            routes: AtomicU64::default(),
+            adopted: AtomicU64::default(),
+            errors: AtomicU64::default(),
+            differences: AtomicU64::default(),
+            overruns: AtomicU64::default(),
+            latency: Histogram::with_opts(options).expect("invariant: name and buckets are valid"),
+        }
+    }
+}
+
 impl Handle {
     /// Hands over changes, in order. When too many wait already they are handed
-    /// back, and [`router::Command::FibReady`] follows once there is room.
-    pub fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>> {
+    /// back, and [`router::Command::FibReady`] follows once there is room. The
+    /// oldest UPDATE that has led to them came at `since`.
+    pub fn apply(&self, changes: Vec<FibChange>, since: Instant) -> Result<(), Vec<FibChange>> {
         if self.shared.queued.load(Ordering::Acquire) >= QUEUE {
             self.commands.send(Command::Ready);
             return Err(changes);
@@ -102,7 +126,7 @@ impl Handle {
         self.shared
             .queued
             .fetch_add(changes.len(), Ordering::AcqRel);
-        self.commands.send(Command::Apply(changes));
+        self.commands.send(Command::Apply(changes, since));
         Ok(())
     }
 
@@ -134,6 +158,11 @@ impl Handle {
     /// since start. An audit follows each.
     pub fn overruns(&self) -> u64 {
         self.shared.overruns.load(Ordering::Relaxed)
+    }
+
+    /// How long changes have taken to reach the kernel.
+    pub fn latency(&self) -> Histogram {
+        self.shared.latency.clone()
     }
 
     /// Prefixes whose traffic each path carries now. Waits for both threads.
@@ -182,3 +211,7 @@ impl Handle {
 
 /// Changes that may wait before [`Handle::apply`] hands them back.
 const QUEUE: usize = 65_536;
+/// Seconds.
+const LATENCIES: [f64; 14] = [
+    0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
+];

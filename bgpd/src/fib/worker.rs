@@ -131,9 +131,11 @@ impl Worker {
 
     fn obey(&mut self, command: Command) -> ControlFlow<()> {
         match command {
-            Command::Apply(batch) => {
+            Command::Apply(batch, since) => {
                 self.shared.queued.fetch_sub(batch.len(), AcqRel);
                 batch.iter().for_each(|change| self.apply(change));
+                self.kernel.flush();
+                self.shared.latency.observe(since.elapsed().as_secs_f64());
             }
             Command::Ready => self.ready_owed = true,
             Command::Converged(keep) => self.sweep(&keep),

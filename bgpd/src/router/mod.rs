@@ -161,7 +161,8 @@ trait Kernel: Send + 'static {
     /// Whether routes go anywhere.
     fn takes_routes(&self) -> bool;
     /// Takes a batch, or hands it back until [`Command::FibReady`].
-    fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>>;
+    /// `since`: when the oldest UPDATE that has led to them came.
+    fn apply(&self, changes: Vec<FibChange>, since: Instant) -> Result<(), Vec<FibChange>>;
     /// Whoever was waited for has spoken: what is left from before the start is
     /// stale, but for routes that `keep` names.
     fn converged(&self, keep: Vec<FibRoute>);
@@ -182,8 +183,9 @@ impl Kernel for Threads {
         self.fib.is_some()
     }
 
-    fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>> {
-        self.fib.as_ref().map_or(Ok(()), |fib| fib.apply(changes))
+    fn apply(&self, changes: Vec<FibChange>, since: Instant) -> Result<(), Vec<FibChange>> {
+        let fib = self.fib.as_ref();
+        fib.map_or(Ok(()), |fib| fib.apply(changes, since))
     }
 
     fn converged(&self, keep: Vec<FibRoute>) {

@@ -67,6 +67,8 @@ struct FibQueue {
     /// Handed back by the FIB.
     batch: Vec<FibChange>,
     is_full: bool,
+    /// When the oldest UPDATE came whose changes the FIB does not all have.
+    since: Option<Instant>,
 }
 
 impl<K: Kernel> Router<K> {
@@ -304,6 +306,7 @@ impl<K: Kernel> Router<K> {
     }
 
     fn update(&mut self, path: PathId, updates: &[Update]) {
+        self.fib.since.get_or_insert_with(Instant::now);
         for update in updates {
             if let Err(exceeded) = self.rib.update(path, update) {
                 let rib::PrefixLimitExceeded { family, limit } = exceeded;
@@ -430,16 +433,16 @@ impl<K: Kernel> Router<K> {
         }
         if !self.fib.batch.is_empty() && !self.fib.is_full {
             let batch = std::mem::take(&mut self.fib.batch);
-            if let Err(batch) = self.kernel.apply(batch) {
-                self.fib = FibQueue {
-                    batch,
-                    is_full: true,
-                };
+            let since = self.fib.since.unwrap_or_else(Instant::now);
+            if let Err(batch) = self.kernel.apply(batch, since) {
+                self.fib.batch = batch;
+                self.fib.is_full = true;
             }
         }
         if !self.fib.batch.is_empty() || self.rib.has_fib_changes() {
             return;
         }
+        self.fib.since = None;
         for (path, peer) in &mut self.peers {
             // A session that has ended meanwhile has already told the fast path
             // so; its `Down` is under way, and moving traffic back would lose it.

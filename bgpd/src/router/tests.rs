@@ -43,7 +43,7 @@ impl Kernel for Recorder {
         true
     }
 
-    fn apply(&self, changes: Vec<FibChange>) -> Result<(), Vec<FibChange>> {
+    fn apply(&self, changes: Vec<FibChange>, _: Instant) -> Result<(), Vec<FibChange>> {
         if self.room.try_recv().is_err() {
             return Err(changes);
         }

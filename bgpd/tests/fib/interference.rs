@@ -58,7 +58,7 @@ fn an_overrun_is_noticed_and_the_kernel_is_as_it_should_be_within_seconds() {
             // While the FIB has this to do it doesn't listen.
             let away = many(60_000, route(hop(RIGHT), None));
             let busy = away.into_iter().chain(many(60_000, both())).collect();
-            daemon.fib.apply(busy).expect("room");
+            daemon.fib.apply(busy, Instant::now()).expect("room");
             let deleted = many(ROUTES as u32, None).into_iter().skip(60_000);
             ip_batch(deleted.map(|change| format!("route del {} metric 20", change.prefix)));
             daemon.fib.carried();

@@ -1,6 +1,6 @@
 //! Routes: installed, replaced, adopted, audited, removed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgp_core::config::{Kernel, OnShutdown};
 use bgp_core::rib::FibRoute;
@@ -79,7 +79,10 @@ fn of_several_changes_that_wait_only_the_last_of_each_prefix_counts() {
         let daemon = Daemon::start_with_paths_up();
         for round in 0..20 {
             let path = if round % 2 == 0 { LEFT } else { RIGHT };
-            daemon.fib.apply(many(500, route(hop(path), None))).unwrap();
+            daemon
+                .fib
+                .apply(many(500, route(hop(path), None)), Instant::now())
+                .unwrap();
         }
         daemon.apply(vec![change("20.0.0.0/24", None)]);
         assert_eq!(count_routes(), 499);
@@ -95,7 +98,10 @@ fn changes_are_handed_back_when_too_many_wait_and_the_router_is_told_when_there_
         let mut refused = None;
         for round in 0..100 {
             let path = if round % 2 == 0 { LEFT } else { RIGHT };
-            if let Err(changes) = daemon.fib.apply(many(20_000, route(hop(path), None))) {
+            if let Err(changes) = daemon
+                .fib
+                .apply(many(20_000, route(hop(path), None)), Instant::now())
+            {
                 refused = Some(changes);
                 break;
             }

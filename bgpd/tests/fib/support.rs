@@ -173,7 +173,7 @@ impl Daemon {
 
     /// Applies, and waits until the kernel has it.
     pub(crate) fn apply(&self, changes: Vec<FibChange>) {
-        self.fib.apply(changes).expect("room");
+        self.fib.apply(changes, Instant::now()).expect("room");
         self.fib.carried();
     }
 
