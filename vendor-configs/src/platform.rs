@@ -19,6 +19,7 @@ static ENTRIES: &[&Entry] = &[
     &crate::cisco_ios_xe::ENTRY,
     &crate::cisco_ios_xr::ENTRY,
     &crate::cisco_nxos::ENTRY,
+    &crate::fortinet_fortios::ENTRY,
     &crate::frr::ENTRY,
     &crate::gobgp::ENTRY,
     &crate::juniper_junos::ENTRY,
@@ -26,6 +27,7 @@ static ENTRIES: &[&Entry] = &[
     &crate::linux::ENTRY,
     &crate::mikrotik_routeros::ENTRY,
     &crate::openbgpd::ENTRY,
+    &crate::paloalto_panos::ENTRY,
     &crate::vyos::ENTRY,
 ];
 

@@ -1,0 +1,33 @@
+//! Palo Alto Networks PAN-OS 10 and 11, as `set` commands for a virtual router
+//! of the legacy routing engine.
+
+use crate::platform::{Entry, dotted, nothing_missing, templates};
+use crate::quoting::Quoting;
+
+pub(crate) static ENTRY: Entry = Entry {
+    name: "paloalto_panos",
+    title: "Palo Alto Networks PAN-OS",
+    default_parent: "ethernet1/1",
+    interface: dotted,
+    comment: "#",
+    description: STRING,
+    key: STRING,
+    // A peer group's name has at most 31 characters, `-V6` among them.
+    longest_policy: 28,
+    templates: templates![
+        "config.j2",
+        "assumes.j2",
+        "verify.j2",
+        "drain.j2",
+        "rollback.j2",
+    ],
+    forms: &[],
+    check: nothing_missing,
+};
+
+/// Between double quotes; no way to write these inside is documented.
+const STRING: Quoting = Quoting {
+    quote: Some('"'),
+    escaped: "",
+    refused: "\"\\?",
+};
