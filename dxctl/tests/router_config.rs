@@ -230,6 +230,31 @@ fn our_own_text_passes_the_check_and_a_changed_one_does_not() {
 }
 
 #[test]
+fn a_difference_that_matters_is_exit_1_and_a_key_that_differs_is_not_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = link_file(directory.path(), "edge1.toml", LINK);
+    let asked = ["router-config", "--link", &file, "--platform", "cisco_nxos"];
+    let ours = run_dxctl(&[&asked[..], &["--reveal"]].concat(), &[]);
+    let running = directory.path().join("running");
+    let diff = [&asked[..], &["--diff", text(&running)]].concat();
+    fs::write(&running, ours.out.replace("! ", "!! ")).unwrap();
+    let run = run_dxctl(&diff, &[]);
+    assert_eq!((run.code, run.out.as_str()), (0, ""), "{run:?}");
+    let changed = ours
+        .out
+        .replace(CANARY, "another0KEY")
+        .replace("timers 30 90", "timers 3 9");
+    fs::write(&running, changed).unwrap();
+    let run = run_dxctl(&diff, &[]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.out.contains("+ timers 30 90"), "{run:?}");
+    assert!(run.out.contains("whose key differs"), "{run:?}");
+    for key in [CANARY, "another0KEY"] {
+        assert!(!run.out.contains(key) && !run.err.contains(key), "{run:?}");
+    }
+}
+
+#[test]
 fn awss_own_sample_comes_without_its_key() {
     let answers = account(vec![vif("dxvif-1", "prod", 101, "available")]);
     let api = Api::start(move |operation, input, count| match operation {

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::json;
-use vendor_configs::{Platform, RouterPlan, Severity, lint};
+use vendor_configs::{Platform, RouterPlan, Severity, Weight, lint};
 
 use crate::cli::Global;
+use crate::output::note;
 use crate::{Refused, Verdict};
 
 /// Says what is wrong; exit 1 unless nothing is.
@@ -38,6 +39,9 @@ pub(super) fn check(
             .map(|(vif, finding)| format!("{vif}: {finding}\n"));
         lines.collect()
     })?;
+    if findings.is_empty() {
+        note("nothing is wrong with it");
+    }
     let wrong = findings
         .iter()
         .any(|(_, finding)| finding.severity != Severity::Note);
@@ -48,14 +52,29 @@ pub(super) fn check(
     })
 }
 
+/// Tells what parts them; exit 1 if any of it matters.
 pub(super) fn diff(
-    _wanted: &str,
-    _platform: Platform,
+    wanted: &str,
+    platform: Platform,
     file: &Path,
-    _global: &Global,
+    global: &Global,
 ) -> anyhow::Result<Verdict> {
-    read(file)?;
-    Err(Refused::new("--diff").into())
+    let existing = read(file)?;
+    let found = vendor_configs::diff(platform, wanted, &existing)
+        .map_err(|error| Refused::new(format!("{}: {error}", file.display())))?;
+    global.reader().show(&found, |found| {
+        let lines = found.iter().map(|one| format!("{one}\n"));
+        lines.collect()
+    })?;
+    if found.is_empty() {
+        note("nothing differs");
+    }
+    let matters = found.iter().any(|one| one.weight == Weight::Matters);
+    Ok(if matters {
+        Verdict::Differs
+    } else {
+        Verdict::Fine
+    })
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {

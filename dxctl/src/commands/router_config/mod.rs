@@ -93,7 +93,8 @@ fn write(
     let wanted = Wanted {
         part: args.text.part(),
         form: args.text.form(),
-        keys: if args.text.reveal {
+        // A difference of keys is told, the keys never are.
+        keys: if args.text.reveal || args.diff.is_some() {
             KeyText::Reveal
         } else {
             KeyText::Redact
