@@ -13,6 +13,16 @@ pub struct Frr {
     pub zebra: Option<Process>,
 }
 
+impl Frr {
+    /// SIGKILL to both, as when the machine's memory is gone.
+    pub fn kill(&mut self) {
+        self.bgpd.kill();
+        if let Some(zebra) = &mut self.zebra {
+            zebra.kill();
+        }
+    }
+}
+
 /// Whether zebra runs too; without it bgpd takes every next hop for reachable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zebra<'a> {

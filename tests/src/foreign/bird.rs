@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bgp_core::Family;
 use ipnet::IpNet;
+use lab::foreign::{bird, write_private};
 use lab::wait;
 use lab::world::{Namespace, Process};
 
-use super::{
-    Connect, Neighbor, Place, RestartFlags, Restarting, Seen, Speaker, Table, as_path,
-    write_private,
-};
+use super::{Connect, Neighbor, Place, RestartFlags, Restarting, Seen, Speaker, Table, as_path};
 use crate::ours::PATIENCE;
 
 pub(crate) struct Bird {
@@ -46,7 +44,7 @@ impl Bird {
     }
 
     pub(crate) fn ask(&self, words: &[&str]) -> anyhow::Result<String> {
-        let socket = self.directory.join("bird.ctl");
+        let socket = bird::socket(&self.directory);
         let mut line = vec!["birdc", "-s", socket.to_str().context("a path in UTF-8")?];
         line.extend(words);
         self.place.exec(&line)
@@ -85,7 +83,7 @@ impl Speaker for Bird {
 
     fn announce(&mut self, networks: &[IpNet]) -> anyhow::Result<()> {
         networks.clone_into(&mut self.neighbor.networks);
-        write_private(self.directory.join("bird.conf"), &config(&self.neighbor))?;
+        write_private(bird::config(&self.directory), &config(&self.neighbor))?;
         let said = self.ask(&["configure"])?;
         anyhow::ensure!(said.contains("Reconfigur"), "birdc configure: {said}");
         Ok(())
@@ -124,17 +122,8 @@ fn launch(
     neighbor: &Neighbor,
     options: &[&str],
 ) -> anyhow::Result<Process> {
-    let config = write_private(directory.join("bird.conf"), &config(neighbor))?;
-    let socket = directory.join("bird.ctl");
-    let mut command = namespace.command("bird");
-    command
-        .arg("-f")
-        .arg("-c")
-        .arg(config)
-        .arg("-s")
-        .arg(socket);
-    command.args(options);
-    Ok(namespace.spawn("bird", &mut command, &directory.join("bird.log"))?)
+    let (program, text) = (Path::new("bird"), config(neighbor));
+    Ok(bird::start(program, namespace, directory, &text, options)?)
 }
 
 fn config(neighbor: &Neighbor) -> String {

@@ -5,19 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bgp_core::Family;
 use ipnet::IpNet;
+use lab::foreign::frr::{self, Zebra};
 use lab::wait;
-use lab::world::{Namespace, Process};
+use lab::world::Namespace;
 use serde_json::Value;
 
-use super::{
-    Connect, Neighbor, Place, RestartFlags, Restarting, Seen, Speaker, Table, as_path,
-    write_private,
-};
+use super::{Connect, Neighbor, Place, RestartFlags, Restarting, Seen, Speaker, Table, as_path};
 use crate::ours::PATIENCE;
 
 pub(crate) struct Frr {
-    bgpd: Process,
-    zebra: Process,
+    daemons: frr::Frr,
     place: Place,
     directory: PathBuf,
     neighbor: Neighbor,
@@ -29,10 +26,8 @@ impl Frr {
         directory: &Path,
         neighbor: Neighbor,
     ) -> anyhow::Result<Self> {
-        let [zebra, bgpd] = launch(namespace, directory, &neighbor, &[])?;
         let frr = Self {
-            bgpd,
-            zebra,
+            daemons: launch(namespace, directory, &neighbor, &[])?,
             place: Place::of(namespace),
             directory: directory.to_owned(),
             neighbor,
@@ -110,14 +105,13 @@ impl Speaker for Frr {
 
 impl Restarting for Frr {
     fn kill(&mut self) {
-        self.bgpd.kill();
-        self.zebra.kill();
+        self.daemons.kill();
     }
 
     fn restart(&mut self, namespace: &Namespace, networks: &[IpNet]) -> anyhow::Result<()> {
         networks.clone_into(&mut self.neighbor.networks);
         let kept = ["-K", "60"];
-        [self.zebra, self.bgpd] = launch(namespace, &self.directory, &self.neighbor, &kept)?;
+        self.daemons = launch(namespace, &self.directory, &self.neighbor, &kept)?;
         self.wait_until_it_answers()
     }
 
@@ -144,42 +138,9 @@ fn launch(
     directory: &Path,
     neighbor: &Neighbor,
     options: &[&str],
-) -> anyhow::Result<[Process; 2]> {
-    let config = write_private(directory.join("frr.conf"), &config(neighbor))?;
-    let zebra_config = write_private(directory.join("zebra.conf"), "")?;
-    // What an earlier run has left would look like a zebra that listens.
-    let _none = std::fs::remove_file(directory.join("zserv.api"));
-    // Both daemons run as frr.
-    Place::of(namespace).exec(&[
-        "chown",
-        "-R",
-        "frr:frr",
-        directory.to_str().context("a path in UTF-8")?,
-    ])?;
-    let daemon = |name: &str, config: &Path, options: &[&str]| {
-        let mut command = namespace.command(format!("/usr/lib/frr/{name}"));
-        command
-            .arg("-f")
-            .arg(config)
-            .arg("-i")
-            .arg(directory.join(format!("{name}.pid")));
-        command
-            .arg("-z")
-            .arg(directory.join("zserv.api"))
-            .arg("--vty_socket")
-            .arg(directory);
-        command.args(["-P", "0", "--log", "stdout"]).args(options);
-        namespace.spawn(name, &mut command, &directory.join(format!("{name}.log")))
-    };
-    let zebra = daemon("zebra", &zebra_config, options)?;
-    wait::until("zebra listens", PATIENCE, || {
-        match directory.join("zserv.api").exists() {
-            true => Ok(()),
-            false => Err(zebra.output()),
-        }
-    })?;
-    let bgpd = daemon("bgpd", &config, &[])?;
-    Ok([zebra, bgpd])
+) -> anyhow::Result<frr::Frr> {
+    let zebra = Zebra::With { options };
+    frr::start(namespace, directory, &config(neighbor), zebra)
 }
 
 fn config(neighbor: &Neighbor) -> String {

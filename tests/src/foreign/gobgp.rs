@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::Context;
 use bgp_core::Family;
 use ipnet::IpNet;
+use lab::foreign::write_private;
 use lab::wait;
 use lab::world::{Namespace, Process};
 use serde_json::Value;
 
-use super::{Connect, Neighbor, Place, Seen, Speaker, Table, write_private};
+use super::{Connect, Neighbor, Place, Seen, Speaker, Table};
 use crate::ours::PATIENCE;
 
 pub(crate) struct GoBgp {

@@ -10,7 +10,7 @@ mod openbgpd;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use bgp_core::Family;
@@ -172,12 +172,4 @@ fn as_path(text: &str) -> anyhow::Result<Vec<u32>> {
                 .with_context(|| format!("`{number}` in AS_PATH `{text}`"))
         })
         .collect()
-}
-
-/// Writes a configuration, which holds the key, for the owner's eyes.
-fn write_private(path: PathBuf, text: &str) -> anyhow::Result<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::write(&path, text).context("the configuration")?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).context("the configuration")?;
-    Ok(path)
 }

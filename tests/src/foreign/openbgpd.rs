@@ -1,16 +1,16 @@
 //! OpenBGPD: changed and asked by `bgpctl`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bgp_core::Family;
 use ipnet::IpNet;
+use lab::foreign::openbgpd;
 use lab::wait;
 use lab::world::{Namespace, Process};
 use serde_json::Value;
 
-use super::{Connect, Neighbor, Place, Seen, Speaker, Table, as_path, listener_key, write_private};
+use super::{Connect, Neighbor, Place, Seen, Speaker, Table, as_path, listener_key};
 use crate::ours::PATIENCE;
 
 pub(crate) struct OpenBgpd {
@@ -26,14 +26,9 @@ impl OpenBgpd {
         directory: &Path,
         neighbor: Neighbor,
     ) -> anyhow::Result<Self> {
-        // Where it locks itself in: made by systemd where that runs.
-        fs::create_dir_all("/run/openbgpd").context("/run/openbgpd")?;
-        let config = write_private(directory.join("bgpd.conf"), &config(&neighbor, directory))?;
-        let mut command = namespace.command("/usr/sbin/bgpd");
-        command.arg("-d").arg("-f").arg(config);
-        let process = namespace.spawn("openbgpd", &mut command, &directory.join("bgpd.log"))?;
+        let text = config(&neighbor, directory);
         let openbgpd = Self {
-            _process: process,
+            _process: openbgpd::start(namespace, directory, &text)?,
             place: Place::of(namespace),
             directory: directory.to_owned(),
             neighbor,
@@ -48,7 +43,7 @@ impl OpenBgpd {
     }
 
     fn ask(&self, words: &[&str]) -> anyhow::Result<String> {
-        let socket = self.directory.join("bgpd.sock");
+        let socket = openbgpd::socket(&self.directory);
         let mut line = vec!["bgpctl", "-s", socket.to_str().context("a path in UTF-8")?];
         line.extend(words);
         self.place.exec(&line)
@@ -118,7 +113,7 @@ fn config(neighbor: &Neighbor, directory: &Path) -> String {
         Connect::They => "",
         Connect::We => " passive\n",
     };
-    let socket = directory.join("bgpd.sock");
+    let socket = openbgpd::socket(directory);
     format!(
         "AS {local_asn}\nrouter-id 10.9.0.2\nsocket \"{}\"\nfib-update no\nholdtime 9\nconnect-retry 1\n\
          listen on {local}\n{networks}neighbor {remote} {{\n remote-as {remote_asn}\n local-address {local}\n\
