@@ -16,7 +16,7 @@ use bgp_core::config::{Peer, Ttl};
 use bgp_core::policy::Policy;
 use bgp_core::rib::{FibUse, OnDown, Outbound, Rib, Session, Settings};
 use bgp_core::wire::{
-    Announcement, AsPath, Community, NextHop, Origin, PathAttributes, Prefixes, Update,
+    Announcement, AsPath, Codec, Community, NextHop, Origin, PathAttributes, Prefixes, Update,
 };
 use bgp_core::{Asn, Family, PathId, RouterId};
 use ipnet::Ipv4Net;
@@ -62,16 +62,15 @@ fn main() {
         changes += rib.drain_fib(usize::MAX).len();
         fib += start.elapsed();
         let start = Instant::now();
-        for peer in 0..feeders + receivers {
-            for outbound in rib.drain_outbound(PathId(peer), usize::MAX) {
-                messages += 1;
-                told += match outbound {
+        for (listeners, outbound) in tell(&mut rib, usize::MAX) {
+            messages += 1;
+            told += listeners
+                * match outbound {
                     Outbound::Announce(_, prefixes) | Outbound::Withdraw(prefixes) => {
                         prefixes.len()
                     }
                     Outbound::EndOfRib(_) => 0,
                 };
-            }
         }
         telling += start.elapsed();
     }
@@ -88,8 +87,8 @@ fn main() {
     let start = Instant::now();
     rib.established(PathId(feeders), session(feeders));
     let mut again = 0;
-    while rib.has_outbound(PathId(feeders)) {
-        again += rib.drain_outbound(PathId(feeders), 4096).len();
+    while rib.has_outbound() {
+        again += tell(&mut rib, 4096).len();
     }
     println!(
         "full dump {:>7.3} s in {again} announcements",
@@ -100,16 +99,35 @@ fn main() {
     for feeder in 0..feeders {
         rib.down(PathId(feeder), OnDown::Withdraw);
     }
-    rib.drain_fib(usize::MAX);
-    for peer in 0..feeders + receivers {
-        rib.drain_outbound(PathId(peer), usize::MAX);
+    let mut longest = Duration::ZERO;
+    while rib.has_walks() {
+        let start = Instant::now();
+        rib.walk(16_384);
+        longest = longest.max(start.elapsed());
     }
-    rib.reap();
+    rib.drain_fib(usize::MAX);
+    tell(&mut rib, usize::MAX);
+    rib.reap(usize::MAX);
     println!(
-        "down      {:>7.3} s, {} attribute sets left",
+        "down      {:>7.3} s, at most {longest:.3?} at a time, {} attribute sets left",
         start.elapsed().as_secs_f64(),
         rib.attribute_sets()
     );
+}
+
+/// Tells every group what it has to hear: each word with the number of its listeners.
+fn tell(rib: &mut Rib, budget: usize) -> Vec<(usize, Outbound)> {
+    rib.mark_changed();
+    let groups: Vec<_> = rib.groups_to_tell().collect();
+    let mut told = Vec::new();
+    for group in groups {
+        let members: Vec<PathId> = rib.members(group).collect();
+        for (audience, outbound) in rib.drain_group(group, budget) {
+            let listeners = members.iter().filter(|path| audience.includes(**path));
+            told.push((listeners.count(), outbound));
+        }
+    }
+    told
 }
 
 fn peer_config(peer: u32) -> Peer {
@@ -147,7 +165,12 @@ fn session(peer: u32) -> Session {
     Session {
         local: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         router_id: RouterId(remote),
-        families: smallvec![Family::Ipv4],
+        codec: Codec {
+            four_octet_as: true,
+            extended_messages: false,
+            families: smallvec![Family::Ipv4],
+            internal: false,
+        },
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bgp_core::api::PrefixCounts;
 use bgp_core::config::{Peer, Ttl};
 use bgp_core::policy::{Changes, Policy, PrefixMatch, Rule, Verdict};
-use bgp_core::rib::{FibRoute, Hop, OnDown, Rib};
+use bgp_core::rib::{FibRoute, GroupId, Hop, OnDown, Rib};
 use bgp_core::wire::{AsPathSegment, Community, NextHop, Origin, PathAttributes};
 use bgp_core::{Asn, Family, PathId, RouterId};
 use ipnet::IpNet;
@@ -19,7 +19,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rib_world::{
     Kernel, OUR_ASN, Receiver, announcing, attributes, ending, local, net, peer, rib, session,
-    withdrawing,
+    walk, withdrawing,
 };
 
 /// What happens.
@@ -64,7 +64,17 @@ enum Step {
     DrainFib {
         budget: usize,
     },
-    Reap,
+    /// Some members don't keep up.
+    FallOut {
+        peer: usize,
+        others: Vec<usize>,
+    },
+    Walk {
+        budget: u32,
+    },
+    Reap {
+        budget: usize,
+    },
     Check,
 }
 
@@ -91,11 +101,11 @@ fn configs() -> [Peer; PEERS] {
     [
         peer("a", "198.51.100.1", 64512),
         peer("b", "198.51.100.2", 64512),
-        peer("c", "203.0.113.1", 64513),
+        peer("c", "198.51.100.3", 64513),
         internal("d", "10.0.0.1"),
         internal("e", "10.0.0.2"),
         peer("f", "2001:db8:1::1", 64512),
-        peer("g", "2001:db8:2::1", 64513),
+        peer("g", "2001:db8:1::2", 64513),
     ]
 }
 
@@ -198,7 +208,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => peer().prop_map(|peer| Step::Refresh { peer }),
         4 => (peer(), 1usize..4).prop_map(|(peer, budget)| Step::Drain { peer, budget }),
         2 => (1usize..4).prop_map(|budget| Step::DrainFib { budget }),
-        1 => Just(Step::Reap),
+        3 => (peer(), vec(peer(), 0..3)).prop_map(|(peer, others)| Step::FallOut { peer, others }),
+        4 => (1u32..6).prop_map(|budget| Step::Walk { budget }),
+        1 => (1usize..6).prop_map(|budget| Step::Reap { budget }),
         1 => Just(Step::Check),
     ]
 }
@@ -284,14 +296,28 @@ impl World {
                 .rib
                 .refresh(id(*peer), Family::of(configs()[*peer].remote)),
             Step::Drain { peer, budget } => {
-                let outbound = self.rib.drain_outbound(id(*peer), *budget);
-                self.receivers[*peer].take(outbound);
+                self.rib.mark_changed();
+                let family = Family::of(configs()[*peer].remote);
+                if let Some(group) = self.rib.group_of(id(*peer), family) {
+                    self.drain(group, *budget);
+                }
             }
+            Step::FallOut { peer, others } => {
+                let family = Family::of(configs()[*peer].remote);
+                if let Some(group) = self.rib.group_of(id(*peer), family) {
+                    let mut members = vec![id(*peer)];
+                    members.extend(others.iter().map(|at| id(*at)));
+                    self.rib.fall_out(group, &members);
+                }
+            }
+            Step::Walk { budget } => self.rib.walk(*budget),
             Step::DrainFib { budget } => {
                 let changes = self.rib.drain_fib(*budget);
                 self.kernel.take(changes);
             }
-            Step::Reap => self.rib.reap(),
+            Step::Reap { budget } => {
+                self.rib.reap(*budget);
+            }
             Step::Check => self.check(),
         }
     }
@@ -353,13 +379,28 @@ impl World {
         }
     }
 
+    /// Tells a group a part of what it has to hear.
+    fn drain(&mut self, group: GroupId, budget: usize) {
+        let members: Vec<PathId> = self.rib.members(group).collect();
+        for (audience, outbound) in self.rib.drain_group(group, budget) {
+            let heard = members.iter().filter(|path| audience.includes(**path));
+            for at in heard.map(|path| (path.0 - 10) as usize) {
+                self.receivers[at].take(vec![outbound.clone()]);
+            }
+        }
+    }
+
     /// Lets everybody hear everything, and compares.
     fn check(&mut self) {
+        walk(&mut self.rib);
+        self.rib.mark_changed();
+        while let Some(group) = { self.rib.groups_to_tell().next() } {
+            self.drain(group, 3);
+        }
         self.kernel.drain(&mut self.rib);
         assert_eq!(self.kernel.routes, self.model.fib());
         for at in 0..PEERS {
-            let receiver = &mut self.receivers[at];
-            receiver.drain(&mut self.rib, id(at));
+            let receiver = &self.receivers[at];
             let heard: BTreeMap<IpNet, PathAttributes> = receiver
                 .routes
                 .iter()
@@ -407,7 +448,10 @@ impl World {
         }
         self.kernel.drain(&mut self.rib);
         assert!(self.kernel.routes.is_empty());
-        self.rib.reap();
+        // The first time goes on where an earlier step has stopped.
+        for _ in 0..2 {
+            self.rib.reap(usize::MAX);
+        }
         assert!(!self.rib.has_garbage());
         assert_eq!(self.rib.attribute_sets(), 0);
     }

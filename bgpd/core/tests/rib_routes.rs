@@ -14,8 +14,8 @@ use bgp_core::wire::{Community, ExtendedCommunity, PathAttributes};
 use bgp_core::{Family, PathId};
 use ipnet::IpNet;
 use rib_world::{
-    Kernel, Receiver, announcing, attributes, ending, net, peer, prefixes, rib, session,
-    withdrawing,
+    Kernel, Receiver, announcing, attributes, codec, drain, ending, net, peer, prefixes, rib,
+    session, walk, withdrawing,
 };
 
 const A: PathId = PathId(1);
@@ -159,6 +159,7 @@ fn a_policy_gives_its_own_words_for_a_refusal() {
         rules: vec![Rule::refuse(Vec::new(), "the default route is not taken")],
     };
     rib.configure(A, Arc::new(peers[0].clone()));
+    walk(&mut rib);
     let reason = paths(&rib, "0.0.0.0/0")[0].why_not_best.clone();
     assert_eq!(
         reason.as_deref(),
@@ -269,6 +270,7 @@ fn stale_routes_serve_until_fresh_ones_come_and_are_swept_at_end_of_rib() {
     let before = kernel.routes.clone();
 
     rib.down(A, OnDown::KeepStale);
+    walk(&mut rib);
     assert!(!rib.has_fib_changes(), "forwarding stays as it is");
     assert_eq!((rib.counts(A).stale, rib.counts(A).best), (2, 2));
 
@@ -313,11 +315,14 @@ fn a_session_that_goes_down_twice_keeps_what_is_stale() {
         &[net("10.1.0.0/16"), net("10.2.0.0/16")],
     );
     rib.down(A, OnDown::KeepStale);
+    walk(&mut rib);
     rib.established(A, session(&peers[0], A.0));
     announce(&mut rib, A, &peers[0], &[64512], &[net("10.1.0.0/16")]);
     rib.down(A, OnDown::KeepStale);
+    walk(&mut rib);
     assert_eq!(rib.counts(A).stale, 2);
     rib.down(A, OnDown::Withdraw);
+    walk(&mut rib);
     assert_eq!(rib.counts(A).received, 0);
 }
 
@@ -409,6 +414,7 @@ fn what_is_stale_does_not_count_against_the_prefix_limit() {
         &[net("10.1.0.0/16"), net("10.2.0.0/16")],
     );
     rib.down(A, OnDown::KeepStale);
+    walk(&mut rib);
     rib.established(A, session(&peers[0], A.0));
     announce(
         &mut rib,
@@ -424,14 +430,14 @@ fn what_is_stale_does_not_count_against_the_prefix_limit() {
 fn a_change_while_nobody_listens_goes_out_once() {
     let (mut rib, peers) = three();
     let prefix = [net("10.1.0.0/16")];
-    rib.drain_outbound(C, 100);
+    drain(&mut rib, C, 100);
     for hops in 1..6 {
         announce(&mut rib, A, &peers[0], &vec![64512; hops], &prefix);
     }
-    assert_eq!(rib.drain_outbound(C, 100).len(), 1);
+    assert_eq!(drain(&mut rib, C, 100).len(), 1);
     rib.update(A, &withdrawing(&prefix)).unwrap();
     announce(&mut rib, A, &peers[0], &[64512], &prefix);
-    assert_eq!(rib.drain_outbound(C, 100).len(), 1);
+    assert_eq!(drain(&mut rib, C, 100).len(), 1);
 }
 
 #[test]
@@ -443,7 +449,7 @@ fn prefixes_of_shared_attributes_are_packed_together() {
     for (at, prefix) in nets.iter().enumerate() {
         announce(&mut rib, A, &peers[0], &[64512, [7, 8][at % 2]], &[*prefix]);
     }
-    let outbound = rib.drain_outbound(C, 100);
+    let outbound = drain(&mut rib, C, 100);
     assert_eq!(
         outbound.len(),
         3,
@@ -608,7 +614,7 @@ fn an_ipv6_gateway_is_the_link_local_address_only_where_the_global_one_is_elsewh
 fn routes_of_the_other_family_are_not_announced_without_an_address_for_their_next_hop() {
     let (mut rib, peers) = three();
     let both = bgp_core::rib::Session {
-        families: Family::ALL.into_iter().collect(),
+        codec: codec(false, &Family::ALL),
         ..session(&peers[2], C.0)
     };
     rib.established(C, both);
@@ -644,18 +650,18 @@ fn prefixes_that_come_and_go_do_not_pile_up_for_a_peer_that_takes_nothing() {
         announce(&mut rib, A, &a, &[64512], &[gone]);
         rib.update(A, &withdrawing(&[gone])).unwrap();
     }
-    rib.reap();
+    rib.reap(usize::MAX);
     assert!(!rib.has_garbage(), "nobody has heard of those");
 
     // What it has heard of it is told about, whenever it reads again.
     rib.update(A, &withdrawing(&[known])).unwrap();
-    rib.reap();
+    rib.reap(usize::MAX);
     assert!(rib.has_garbage());
     assert_eq!(reader.routes.len(), 1);
     reader.drain(&mut rib, C);
     kernel.drain(&mut rib);
     assert!(reader.routes.is_empty() && kernel.routes.is_empty());
     // Of A and B, neither has heard of it: it is A's own, and B is of A's AS.
-    rib.reap();
+    rib.reap(usize::MAX);
     assert!(!rib.has_garbage());
 }

@@ -5,8 +5,10 @@
 //! full, or a FIB that is busy, is told later, and then of what is true by
 //! then.
 
+mod outbox;
 mod run;
 mod schedule;
+mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{fastpath, fib};
 
-pub use bgp_core::rib::Outbound;
+pub use outbox::Outbound;
 
 /// What the router is told. The channel is bounded: a session that sends
 /// faster than the RIB takes waits, and its peer with it (TCP).
@@ -117,9 +119,11 @@ pub struct Settings {
     pub selects_by: Option<Instant>,
 }
 
-/// Commands that wait before a sender does. Each may hold thousands of decoded
-/// UPDATEs: a longer queue costs memory and gains no time.
-const COMMANDS: usize = 8;
+/// Commands that wait before a sender does: enough that the router always has one.
+/// Senders stand in line for a place, each once, so who has little to say waits for
+/// these and for one command of each who is before him; in a longer queue he would
+/// wait for all that a flood had put there.
+const COMMANDS: usize = 2;
 
 /// The way to the router, made before it: the FIB needs it too.
 pub fn channel() -> (mpsc::Sender<Command>, mpsc::Receiver<Command>) {

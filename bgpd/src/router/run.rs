@@ -10,30 +10,37 @@ use bgp_core::peer::{DownReason, Negotiated, RemoteRestart};
 use bgp_core::rib::{FibChange, FibRoute, FibUse, Hop, OnDown, Rib, Scan, Session};
 use bgp_core::wire::Update;
 use bgp_core::{Family, PathId, config, rib};
-use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::outbox::{Outbound, Outbox};
 use super::schedule::{Fate, Progress, Refresh};
-use super::{Command, Event, Kernel, Outbound, Settings};
+use super::{Command, Event, Kernel, Settings};
 use crate::panics;
 
-/// Prefixes that one peer is told of before it is another's turn.
-const OUTBOUND: usize = 4096;
 /// Changes in one batch for the FIB.
 const FIB: usize = 4096;
 /// Prefixes that a question looks at before it is something else's turn.
 const SCAN: usize = 16_384;
+/// Prefixes of a walk over a whole table before it is something else's turn.
+const WALK: u32 = 16_384;
+/// Withdrawn prefixes that are forgotten at a time.
+const REAP: usize = 16_384;
 /// Time for commands before it is something else's turn.
 const COMMANDS: Duration = Duration::from_millis(5);
 /// Somebody who is slow is tried again after this long, asked or not.
 const BLOCKED: Duration = Duration::from_millis(50);
 
 pub(super) struct Router<K> {
-    rib: Rib,
+    pub(super) rib: Rib,
     kernel: K,
     events: mpsc::UnboundedSender<Event>,
-    peers: BTreeMap<PathId, Peer>,
+    pub(super) peers: BTreeMap<PathId, Peer>,
+    /// No peer waits for anything earlier.
+    expires_at: Option<Instant>,
+    /// Peers whose initial routes are in, but not yet with the FIB.
+    loaded: Vec<PathId>,
     fib: FibQueue,
     scans: VecDeque<(Scan, oneshot::Sender<Routes>)>,
     /// Until then nobody is told of a route, but when the peers have sent all
@@ -45,9 +52,9 @@ pub(super) struct Router<K> {
     kept: Vec<FibRoute>,
 }
 
-struct Peer {
+pub(super) struct Peer {
     config: Arc<config::Peer>,
-    outbox: Option<Outbox>,
+    pub(super) outbox: Option<Outbox>,
     progress: Progress,
     /// What the session, or the last one, says of restarts.
     restart: Option<RemoteRestart>,
@@ -55,18 +62,13 @@ struct Peer {
     held_back: [usize; 2],
 }
 
-/// The way to a session, with what its channel had no room for.
-struct Outbox {
-    channel: mpsc::Sender<Outbound>,
-    queue: VecDeque<Outbound>,
-    is_full: bool,
-}
-
 #[derive(Default)]
 struct FibQueue {
     /// Handed back by the FIB.
     batch: Vec<FibChange>,
     is_full: bool,
+    /// When it was found full.
+    asked_at: Option<Instant>,
     /// When the oldest UPDATE came whose changes the FIB does not all have.
     since: Option<Instant>,
 }
@@ -97,6 +99,8 @@ impl<K: Kernel> Router<K> {
             kernel,
             events,
             peers: BTreeMap::new(),
+            expires_at: None,
+            loaded: Vec::new(),
             fib: FibQueue::default(),
             scans: VecDeque::new(),
             selects_by,
@@ -117,6 +121,9 @@ impl<K: Kernel> Router<K> {
                 return;
             }
             self.expire(Instant::now());
+            if self.rib.has_walks() {
+                self.rib.walk(WALK);
+            }
             if self.selects() {
                 self.feed_peers();
                 self.feed_fib();
@@ -129,8 +136,8 @@ impl<K: Kernel> Router<K> {
     /// that isn't: it makes the loop go round.
     async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
         // While somebody has still to be told, little of it could go.
-        if self.rib.has_garbage() && !self.is_blocked() {
-            self.rib.reap();
+        if self.rib.has_garbage() && !self.is_blocked() && !self.rib.reap(REAP) {
+            return Some(Command::FibReady);
         }
         match self.next_timeout() {
             None => commands.recv().await,
@@ -151,7 +158,6 @@ impl<K: Kernel> Router<K> {
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
-        self.rib.mark_changed();
         true
     }
 
@@ -175,17 +181,11 @@ impl<K: Kernel> Router<K> {
             Command::Refresh { path, family } => {
                 if let Some(peer) = self.peers.get_mut(&path) {
                     peer.refreshes[family as usize].ask();
+                    self.expires_at = Some(Instant::now());
                 }
             }
-            Command::Writable { path } => {
-                if let Some(outbox) = self
-                    .peers
-                    .get_mut(&path)
-                    .and_then(|peer| peer.outbox.as_mut())
-                {
-                    outbox.is_full = false;
-                }
-            }
+            // That the loop goes round is all it takes.
+            Command::Writable { path: _ } => (),
             Command::FibReady => self.fib.is_full = false,
             Command::Routes { query, answer } => self.begin_scan(query, answer),
             Command::Route { prefix, answer } => {
@@ -245,14 +245,10 @@ impl<K: Kernel> Router<K> {
             );
             return;
         };
-        let families = &negotiated.codec.families;
-        peer.outbox = Some(Outbox {
-            channel: outbound,
-            queue: VecDeque::new(),
-            is_full: false,
-        });
+        peer.outbox = Some(Outbox(outbound));
         peer.restart.clone_from(&negotiated.restart);
         let restart = peer.restart.as_ref();
+        let families = &negotiated.codec.families;
         peer.progress.established(families, restart, Instant::now());
         if peer.config.backup.is_none() {
             // RFC 4724 §4.2: what the peer has not kept forwarding goes at once.
@@ -267,9 +263,10 @@ impl<K: Kernel> Router<K> {
             Session {
                 local,
                 router_id,
-                families: families.clone(),
+                codec: negotiated.codec.clone(),
             },
         );
+        self.schedule(path);
     }
 
     fn down(&mut self, path: PathId, reason: &DownReason) {
@@ -303,6 +300,7 @@ impl<K: Kernel> Router<K> {
                 }
             }
         }
+        self.schedule(path);
     }
 
     fn update(&mut self, path: PathId, updates: &[Update]) {
@@ -320,14 +318,25 @@ impl<K: Kernel> Router<K> {
                 && let Some(peer) = self.peers.get_mut(&path)
             {
                 peer.progress.end_of_rib(family, Instant::now());
+                self.schedule(path);
             }
         }
     }
 
+    /// Looks at the peer's times when the first of them comes.
+    fn schedule(&mut self, path: PathId) {
+        let next = self.peers.get(&path).and_then(Peer::next_timeout);
+        self.expires_at = self.expires_at.into_iter().chain(next).min();
+    }
+
     /// Does what the clock asks for.
     fn expire(&mut self, now: Instant) {
+        if self.expires_at.is_none_or(|at| at > now) {
+            return;
+        }
         for (path, peer) in &mut self.peers {
             if peer.progress.take_initial_routes(now) {
+                self.loaded.push(*path);
                 // The daemon is going down when nobody listens.
                 let _ = self.events.send(Event::InitialRoutes { path: *path });
             }
@@ -342,12 +351,12 @@ impl<K: Kernel> Router<K> {
                 }
             }
         }
+        self.expires_at = self.peers.values().filter_map(Peer::next_timeout).min();
     }
 
-    /// Somebody has no room for what is to be told.
+    /// Somebody has no room for what is to be told, when there is no other work.
     fn is_blocked(&self) -> bool {
-        let mut outboxes = self.peers.values().filter_map(|peer| peer.outbox.as_ref());
-        self.fib.is_full || outboxes.any(|outbox| outbox.is_full)
+        self.fib.is_full || self.selects_by.is_none() && self.rib.has_outbound()
     }
 
     /// Whether routes may be selected: the peers have sent theirs, or have had
@@ -375,17 +384,8 @@ impl<K: Kernel> Router<K> {
         let retry = is_blocked.then(|| Instant::now() + BLOCKED);
         // While the FIB is full nothing comes of that time, even once it has passed.
         let converges_by = self.converges_by.filter(|_| !is_blocked);
-        let peers = self
-            .peers
-            .values()
-            .filter_map(|peer| peer.progress.next_timeout());
-        let refreshes = self
-            .peers
-            .values()
-            .flat_map(|peer| &peer.refreshes)
-            .filter_map(Refresh::next_timeout);
+        let peers = self.expires_at.into_iter();
         peers
-            .chain(refreshes)
             .chain(retry)
             .chain(converges_by)
             .chain(self.selects_by)
@@ -393,36 +393,11 @@ impl<K: Kernel> Router<K> {
     }
 
     fn has_work(&self) -> bool {
-        let peer_has_work = |(path, peer): (&PathId, &Peer)| {
-            peer.outbox.as_ref().is_some_and(|outbox| {
-                !outbox.is_full && (!outbox.queue.is_empty() || self.rib.has_outbound(*path))
-            })
-        };
         let fib_has_work =
             !self.fib.is_full && (!self.fib.batch.is_empty() || self.rib.has_fib_changes());
         let selects = self.selects_by.is_none();
-        !self.scans.is_empty() || selects && (fib_has_work || self.peers.iter().any(peer_has_work))
-    }
-
-    /// Tells every peer with room a part of what it has to hear.
-    fn feed_peers(&mut self) {
-        for (path, peer) in &mut self.peers {
-            let Some(outbox) = &mut peer.outbox else {
-                continue;
-            };
-            outbox.flush();
-            if outbox.is_full || !outbox.queue.is_empty() || !self.rib.has_outbound(*path) {
-                continue;
-            }
-            outbox
-                .queue
-                .extend(self.rib.drain_outbound(*path, OUTBOUND));
-            outbox.flush();
-            // In the middle of a table the number says nothing yet.
-            if !self.rib.has_outbound(*path) {
-                peer.tell_held_back(*path, &self.rib, &self.events);
-            }
-        }
+        let is_asked = !self.scans.is_empty() || self.rib.has_walks();
+        is_asked || selects && (fib_has_work || self.can_feed_peers())
     }
 
     /// Hands the FIB a part of what has changed; once it has all, the paths
@@ -431,24 +406,32 @@ impl<K: Kernel> Router<K> {
         if self.fib.batch.is_empty() {
             self.fib.batch = self.rib.drain_fib(FIB);
         }
+        // Its word that there is room may find no place among many commands.
+        if self.fib.is_full && self.fib.asked_at.is_none_or(|at| at.elapsed() >= BLOCKED) {
+            self.fib.is_full = false;
+        }
         if !self.fib.batch.is_empty() && !self.fib.is_full {
             let batch = std::mem::take(&mut self.fib.batch);
             let since = self.fib.since.unwrap_or_else(Instant::now);
             if let Err(batch) = self.kernel.apply(batch, since) {
                 self.fib.batch = batch;
                 self.fib.is_full = true;
+                self.fib.asked_at = Some(Instant::now());
             }
         }
-        if !self.fib.batch.is_empty() || self.rib.has_fib_changes() {
+        if !self.fib.batch.is_empty() || self.rib.has_fib_changes() || self.rib.has_walks() {
             return;
         }
         self.fib.since = None;
-        for (path, peer) in &mut self.peers {
+        for path in std::mem::take(&mut self.loaded) {
+            let Some(peer) = self.peers.get_mut(&path) else {
+                continue;
+            };
             // A session that has ended meanwhile has already told the fast path
             // so; its `Down` is under way, and moving traffic back would lose it.
             let has_ended = peer.outbox.as_ref().is_none_or(Outbox::is_closed);
             if std::mem::take(&mut peer.progress.is_loaded) && !has_ended {
-                self.kernel.path_up(*path);
+                self.kernel.path_up(path);
             }
         }
         self.converge();
@@ -529,6 +512,29 @@ impl<K: Kernel> Router<K> {
             .ok()
     }
 
+    /// Tells the daemon when `advertise_limit` begins or ends to hold prefixes
+    /// back; in between the number changes with every batch of a busy table, and
+    /// in the middle of a table it says nothing yet.
+    pub(super) fn tell_held_back(&mut self, path: PathId) {
+        for family in Family::ALL {
+            let Some(peer) = self.peers.get_mut(&path) else {
+                continue;
+            };
+            if self.rib.is_to_tell(path, family) {
+                continue;
+            }
+            let prefixes = self.rib.held_back(path, family);
+            let before = std::mem::replace(&mut peer.held_back[family as usize], prefixes);
+            if (before == 0) != (prefixes == 0) {
+                self.tell(Event::HeldBack {
+                    path,
+                    family,
+                    prefixes,
+                });
+            }
+        }
+    }
+
     fn tell(&self, event: Event) {
         // The daemon is going down when nobody listens.
         let _ = self.events.send(event);
@@ -546,43 +552,12 @@ impl Peer {
         !(self.progress.has_loaded || is_up && is_restarting)
     }
 
-    /// Tells the daemon when `advertise_limit` begins or ends to hold prefixes
-    /// back; in between the number changes with every batch of a busy table.
-    fn tell_held_back(&mut self, path: PathId, rib: &Rib, events: &mpsc::UnboundedSender<Event>) {
-        for (family, told) in Family::ALL.into_iter().zip(&mut self.held_back) {
-            let prefixes = rib.held_back(path, family);
-            let before = std::mem::replace(told, prefixes);
-            if (before == 0) != (prefixes == 0) {
-                let _ = events.send(Event::HeldBack {
-                    path,
-                    family,
-                    prefixes,
-                });
-            }
-        }
-    }
-}
-
-impl Outbox {
-    /// The session takes nothing any more.
-    fn is_closed(&self) -> bool {
-        self.channel.is_closed()
-    }
-
-    /// Sends as much as there is room for.
-    fn flush(&mut self) {
-        while let Some(next) = self.queue.pop_front() {
-            match self.channel.try_send(next) {
-                Ok(()) => (),
-                Err(TrySendError::Full(next)) => {
-                    self.queue.push_front(next);
-                    self.is_full = true;
-                    return;
-                }
-                // The session is ending; `Down` follows.
-                Err(TrySendError::Closed(_)) => self.queue.clear(),
-            }
-        }
-        self.is_full = false;
+    fn next_timeout(&self) -> Option<Instant> {
+        let refreshes = self.refreshes.iter().filter_map(Refresh::next_timeout);
+        self.progress
+            .next_timeout()
+            .into_iter()
+            .chain(refreshes)
+            .min()
     }
 }

@@ -10,7 +10,10 @@ use bgp_core::config::{Peer, Ttl};
 use bgp_core::peer::{RemoteRestart, StopReason};
 use bgp_core::policy::Policy;
 use bgp_core::rib::Hop;
-use bgp_core::wire::{Announcement, AsPath, Codec, Origin, PathAttributes, Prefixes};
+use bgp_core::wire::{
+    self, Announcement, AsPath, Codec, Message, Origin, PathAttributes, Prefixes,
+};
+use bytes::BytesMut;
 use ipnet::Ipv4Net;
 
 use super::schedule::{Fate, INITIAL_ROUTES, Progress, REFRESH, Refresh, STALE, START};
@@ -149,12 +152,7 @@ impl World {
             remote_router_id: RouterId(path.0.into()),
             hold_time: Duration::from_secs(90),
             keepalive: Duration::from_secs(30),
-            codec: Codec {
-                four_octet_as: true,
-                extended_messages: false,
-                families: [Family::Ipv4].into_iter().collect(),
-                internal: false,
-            },
+            codec: codec(),
             route_refresh: true,
             restart,
         };
@@ -189,6 +187,37 @@ impl World {
     fn end(self) {
         drop(self.commands);
         self.thread.join().unwrap();
+    }
+}
+
+/// What a session has to send, as its peer will read it.
+fn updates(outbound: &Outbound) -> Vec<Update> {
+    let mut octets = BytesMut::from(outbound.octets.concat().as_slice());
+    let mut updates = Vec::new();
+    while let Some(frame) = wire::frame(&mut octets, &codec()).unwrap() {
+        match wire::decode(&frame, &codec()).unwrap().message {
+            Message::Update(update) => updates.push(update),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(updates.len() as u64, outbound.updates);
+    updates
+}
+
+/// How many an UPDATE announces.
+fn prefixes(update: &Update) -> usize {
+    let announced = update.announced.iter();
+    announced
+        .map(|announcement| announcement.prefixes.len())
+        .sum()
+}
+
+fn codec() -> Codec {
+    Codec {
+        four_octet_as: true,
+        extended_messages: false,
+        families: [Family::Ipv4].into_iter().collect(),
+        internal: false,
     }
 }
 
@@ -356,10 +385,10 @@ fn a_slow_session_hears_everything_and_nobody_waits_for_it() {
         let taken = slow.blocking_recv().unwrap();
         // Asked afterwards: it may have become full since.
         let was_full = slow.len() + 1 >= slow.max_capacity();
-        match taken {
-            Outbound::Announce(_, prefixes) => heard += prefixes.len(),
-            Outbound::Withdraw(prefixes) => panic!("{prefixes:?}"),
-            Outbound::EndOfRib(_) => ended += 1,
+        for update in updates(&taken) {
+            assert!(update.withdrawn.is_empty(), "{update:?}");
+            heard += prefixes(&update);
+            ended += usize::from(update.end_of_rib.is_some());
         }
         if was_full {
             world.send(Command::Writable { path: B });
@@ -588,7 +617,7 @@ fn the_fate_of_routes_follows_the_reason_of_the_end() {
         limit: 1,
         retry_after: minute,
     };
-    let hold_timer = DownReason::NotificationSent(bgp_core::wire::Notification {
+    let hold_timer = DownReason::NotificationSent(wire::Notification {
         code: 4,
         subcode: 0,
         data: Vec::new(),
@@ -602,7 +631,7 @@ fn the_fate_of_routes_follows_the_reason_of_the_end() {
         time: Duration::ZERO,
         ..new.clone()
     };
-    let hard = bgp_core::wire::Notification::new(6, 2).into_hard_reset();
+    let hard = wire::Notification::new(6, 2).into_hard_reset();
     let hard = DownReason::NotificationReceived(hard);
     let reset = DownReason::Stopped(StopReason::ConfigurationChange);
     for (peer, restart, reason, fate) in [

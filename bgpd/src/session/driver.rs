@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use bgp_core::peer::{
     Action, ConnectionId, DownReason, Event, Negotiated, Peer, PeerSettings, State, StopReason,
 };
-use bgp_core::wire::{self, Message, Update};
+use bgp_core::wire::{Message, Update};
+use bytes::Buf;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
@@ -151,7 +152,7 @@ impl Driver {
         }
         let outbound = self.established.as_mut().filter(|running| {
             let link = self.links.iter().find(|link| link.id == running.id);
-            link.is_some_and(|link| link.outbound.len() < OUTBOUND_OCTETS)
+            link.is_some_and(|link| link.outbound.remaining() < OUTBOUND_OCTETS)
         });
         let (links, to_router) = (&self.links, &mut self.to_router);
         tokio::select! {
@@ -295,7 +296,7 @@ impl Driver {
         }
     }
 
-    /// Encodes what the router says, as much as the buffer takes at a time.
+    /// Takes what the router says, as much as the queue holds at a time.
     fn announce(&mut self, first: Outbound) {
         let Some(running) = &mut self.established else {
             return;
@@ -307,8 +308,12 @@ impl Driver {
         while let Some(outbound) = next.take() {
             // Only this end takes: if it was full before, at most one is missing now.
             running.was_full |= running.outbound.len() + 1 >= running.outbound.max_capacity();
-            self.report.counts.updates_sent += put(&outbound, link, &self.settings.peer.name);
-            if link.outbound.len() < OUTBOUND_OCTETS {
+            self.report.counts.updates_sent += outbound.updates;
+            outbound
+                .octets
+                .into_iter()
+                .for_each(|octets| link.outbound.push(octets));
+            if link.outbound.remaining() < OUTBOUND_OCTETS {
                 next = running.outbound.try_recv().ok();
             }
         }
@@ -473,29 +478,6 @@ impl Driver {
     }
 }
 
-/// Appends the messages for one word of the router's; says how many.
-fn put(outbound: &Outbound, link: &mut Link, peer: &str) -> u64 {
-    let messages = match outbound {
-        Outbound::Announce(attributes, prefixes) => {
-            wire::encode_announcement(attributes, prefixes, &link.codec, &mut link.outbound)
-                .unwrap_or_else(|error| {
-                    // RFC 8654 §4: what cannot be announced is withdrawn, for the
-                    // peer must not keep the route that was before.
-                    tracing::warn!(%peer, prefixes = prefixes.len(), "cannot announce, so withdrawing: {error}");
-                    wire::encode_withdrawal(prefixes, &link.codec, &mut link.outbound)
-                })
-        }
-        Outbound::Withdraw(prefixes) => {
-            wire::encode_withdrawal(prefixes, &link.codec, &mut link.outbound)
-        }
-        Outbound::EndOfRib(family) => {
-            wire::encode_end_of_rib(*family, &mut link.outbound);
-            1
-        }
-    };
-    messages as u64
-}
-
 async fn dialing(dial: &mut Option<Dial>) -> (ConnectionId, Result<Connection, ConnectError>) {
     match dial {
         Some(dial) => (dial.id, dial.outcome.as_mut().await),
@@ -538,4 +520,5 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 const FAR: Duration = Duration::from_secs(3600);
 /// Take nothing more from the router while this much waits to be sent.
 const OUTBOUND_OCTETS: usize = 256 * 1024;
-const OUTBOUND: usize = 256;
+/// Batches of the router's that wait for that; the peer's group shares them.
+const OUTBOUND: usize = 64;

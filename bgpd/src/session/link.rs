@@ -1,7 +1,7 @@
 //! One connection's bytes: what has come and is not yet a message, and what is
 //! yet to be sent.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::task::Context;
@@ -14,6 +14,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::outgoing::Outgoing;
 use crate::transport::Connection;
 
 pub(super) struct Link {
@@ -22,7 +23,7 @@ pub(super) struct Link {
     pub(super) codec: Codec,
     stream: TcpStream,
     inbound: BytesMut,
-    pub(super) outbound: BytesMut,
+    pub(super) outbound: Outgoing,
     /// Since when bytes have waited without one of them leaving.
     stalled_since: Option<Instant>,
     /// The socket takes nothing any more; reading will say why.
@@ -46,7 +47,7 @@ impl Link {
             codec: Codec::initial(),
             stream: connection.stream,
             inbound: BytesMut::new(),
-            outbound: BytesMut::new(),
+            outbound: Outgoing::default(),
             stalled_since: None,
             broken: false,
         }
@@ -58,7 +59,13 @@ impl Link {
         match self.stream.try_read_buf(&mut self.inbound) {
             Ok(0) => Read::Closed("the peer closed the connection".to_owned()),
             Ok(octets) => Read::Bytes(octets),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Read::Empty,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if self.inbound.is_empty() {
+                    // Most of the time most peers say nothing.
+                    self.inbound = BytesMut::new();
+                }
+                Read::Empty
+            }
             Err(error) => Read::Closed(error.to_string()),
         }
     }
@@ -80,15 +87,19 @@ impl Link {
     }
 
     pub(super) fn send(&mut self, message: &Message) {
-        if let Err(error) = wire::encode(message, &self.codec, &mut self.outbound) {
-            tracing::error!(%error, "a message of our own cannot be encoded");
+        let mut octets = BytesMut::new();
+        match wire::encode(message, &self.codec, &mut octets) {
+            Ok(()) => self.outbound.push(octets.freeze()),
+            Err(error) => tracing::error!(%error, "a message of our own cannot be encoded"),
         }
     }
 
     /// Writes what the socket takes now.
     pub(super) fn write(&mut self, now: Instant) {
         while !self.outbound.is_empty() && !self.broken {
-            match self.stream.try_write(&self.outbound) {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = self.outbound.chunks_vectored(&mut slices);
+            match self.stream.try_write_vectored(&slices[..filled]) {
                 Ok(octets) => {
                     self.outbound.advance(octets);
                     self.stalled_since = None;
@@ -145,6 +156,8 @@ impl Link {
 }
 
 const READ_SIZE: usize = 64 * 1024;
+/// Written at once.
+const SLICES: usize = 32;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -171,7 +184,7 @@ mod tests {
         let (begin, accepted) = (Instant::now(), accepted.unwrap());
         let send_hold_time = Duration::from_secs(480);
 
-        link.outbound.resize(64 << 20, 0);
+        link.outbound.push(vec![0; 64 << 20].into());
         tokio::time::timeout(Duration::from_secs(5), async {
             while link.stalled_since.is_none() {
                 link.stream.writable().await.unwrap();

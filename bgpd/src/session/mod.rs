@@ -3,12 +3,13 @@
 //!
 //! In: bytes become messages, UPDATEs go to the router by the batch; while the
 //! router has not taken one, nothing more is read, and TCP slows the peer down.
-//! Out: what the router has to say is encoded into a buffer that never holds up
-//! reading, timers or keepalives.
+//! Out: what the router has to say waits in a queue that never holds up reading,
+//! timers or keepalives.
 
 mod admission;
 mod driver;
 mod link;
+mod outgoing;
 mod report;
 mod to_router;
 

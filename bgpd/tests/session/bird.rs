@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bgp_core::Family;
 use bgp_core::peer::State;
+use bgp_core::rib::Outbound;
 use bgp_core::wire::Prefixes;
-use bgpd::router::Outbound;
 use ipnet::IpNet;
 
 use crate::pair::attributes;
-use crate::world::{End, LIMIT, Namespace, Setup, established, joined, on_this_thread, until};
+use crate::world::{
+    End, LIMIT, Namespace, Setup, established, joined, on_this_thread, said, until,
+};
 
 const KEY: &str = "dx-lab-key-7";
 
@@ -147,7 +149,10 @@ fn routes_cross(family: Family, dials: Dials) {
         };
         let outbound = end.outbound.clone().unwrap();
         outbound
-            .send(Outbound::Announce(attributes(gateway), prefixes()))
+            .send(said(
+                &Outbound::Announce(attributes(gateway), prefixes()),
+                &end,
+            ))
             .await
             .unwrap();
         let shown = until(&mut [&mut end], LIMIT, |_| {
@@ -155,7 +160,8 @@ fn routes_cross(family: Family, dials: Dials) {
         })
         .await;
         assert!(shown, "{}", bird.ask("show route all"));
-        outbound.send(Outbound::Withdraw(prefixes())).await.unwrap();
+        let withdraw = said(&Outbound::Withdraw(prefixes()), &end);
+        outbound.send(withdraw).await.unwrap();
         let gone = until(&mut [&mut end], LIMIT, |_| {
             !bird.ask("show route all").contains(ours)
         })

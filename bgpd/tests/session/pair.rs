@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use bgp_core::config::Ttl;
 use bgp_core::peer::{State, StopReason};
+use bgp_core::rib::Outbound;
 use bgp_core::wire::{AsPath, Origin, PathAttributes, Prefixes};
 use bgp_core::{Asn, Family};
-use bgpd::router::Outbound;
 use bgpd::session::Command;
 use bgpd::transport::Listener;
 use ipnet::Ipv4Net;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::world::{End, LIMIT, Namespace, Setup, established, key, on_this_thread, until};
+use crate::world::{End, LIMIT, Namespace, Setup, established, key, on_this_thread, said, until};
 
 const V4: [&str; 2] = ["10.7.0.1", "10.7.0.2"];
 const V6: [&str; 2] = ["fd07::1", "fd07::2"];
@@ -310,15 +310,16 @@ fn a_router_that_falls_behind_slows_the_peer_down_and_loses_nothing() {
         assert!(until(&mut [&mut near, &mut far], LIMIT, established).await);
         let outbound = near.outbound.clone().unwrap();
         const HUNDREDS: u32 = 20_000;
+        let announce = |number| Outbound::Announce(attributes("10.7.0.1"), hundred(number));
+        let all: Vec<_> = (0..HUNDREDS)
+            .map(announce)
+            .chain([Outbound::EndOfRib(Family::Ipv4)])
+            .map(|outbound| said(&outbound, &near))
+            .collect();
         let sending = tokio::spawn(async move {
-            for number in 0..HUNDREDS {
-                let announce = Outbound::Announce(attributes("10.7.0.1"), hundred(number));
-                outbound.send(announce).await.unwrap();
+            for batch in all {
+                outbound.send(batch).await.unwrap();
             }
-            outbound
-                .send(Outbound::EndOfRib(Family::Ipv4))
-                .await
-                .unwrap();
         });
         // The far router takes nothing for more than two hold times.
         assert!(

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use bgp_core::config::{self, AuthKey, Ttl};
 use bgp_core::peer::{Negotiated, State};
 use bgp_core::policy::Policy;
-use bgp_core::wire::Update;
-use bgp_core::{Asn, Family, PathId, RouterId};
+use bgp_core::wire::{self, Update};
+use bgp_core::{Asn, Family, PathId, RouterId, rib};
 use bgpd::router::{self, Outbound};
 use bgpd::session::{self, Command, Handle, Settings};
 use bgpd::transport::Listener;
+use bytes::BytesMut;
 use tokio::sync::mpsc;
 
 /// A network namespace with a name, gone when dropped.
@@ -278,3 +279,23 @@ pub(crate) fn established(ends: &[&mut End]) -> bool {
 
 pub(crate) const PORT: u16 = 179;
 pub(crate) const LIMIT: Duration = Duration::from_secs(15);
+
+/// What the RIB says, as the router would have the session send it.
+pub(crate) fn said(outbound: &rib::Outbound, end: &End) -> Outbound {
+    let mut octets = BytesMut::new();
+    let codec = &end.negotiated.as_ref().unwrap().codec;
+    let updates = match outbound {
+        rib::Outbound::Announce(attributes, prefixes) => {
+            wire::encode_announcement(attributes, prefixes, codec, &mut octets).unwrap()
+        }
+        rib::Outbound::Withdraw(prefixes) => wire::encode_withdrawal(prefixes, codec, &mut octets),
+        rib::Outbound::EndOfRib(family) => {
+            wire::encode_end_of_rib(*family, &mut octets);
+            1
+        }
+    };
+    Outbound {
+        octets: std::iter::once(octets.freeze()).collect(),
+        updates: updates as u64,
+    }
+}

@@ -19,6 +19,21 @@ impl Bitmap {
         new
     }
 
+    /// Adds every index below `end`.
+    pub(super) fn insert_below(&mut self, end: u32) {
+        let (word, bit) = position(end);
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        self.words[..word].fill(u64::MAX);
+        self.words[word] |= bit - 1;
+        self.ones = self
+            .words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum();
+    }
+
     /// Takes an index out; whether it was there.
     pub(super) fn remove(&mut self, index: u32) -> bool {
         let (word, bit) = position(index);
@@ -78,6 +93,7 @@ mod tests {
         fn a_bitmap_is_a_set_of_numbers(
             changes in proptest::collection::vec((any::<bool>(), 0u32..300), 0..200),
             from in 0u32..400,
+            below in 0u32..300,
         ) {
             let (mut bitmap, mut model) = (Bitmap::default(), BTreeSet::new());
             for (insert, index) in changes {
@@ -89,6 +105,10 @@ mod tests {
             }
             prop_assert_eq!(bitmap.len(), model.len());
             prop_assert_eq!(bitmap.next_from(from), model.range(from..).next().copied());
+            prop_assert!((0..300).all(|index| bitmap.contains(index) == model.contains(&index)));
+            bitmap.insert_below(below);
+            model.extend(0..below);
+            prop_assert_eq!(bitmap.len(), model.len());
             prop_assert!((0..300).all(|index| bitmap.contains(index) == model.contains(&index)));
         }
     }

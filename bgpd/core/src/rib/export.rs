@@ -1,84 +1,247 @@
-//! From Loc-RIB to a peer: which best routes it may hear of, and with what
-//! attributes. An Adj-RIB-Out is the set of prefixes that were announced, and
-//! the set of those to look at again; what is sent is made when it is sent.
+//! From Loc-RIB to an update group: which best routes its members may hear of, and
+//! with what attributes. What is sent is made when it is sent.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::Outbound;
 use super::attributes::{AttributesId, DEFAULT_LOCAL_PREF};
-use super::bitmap::Bitmap;
 use super::family::FamilyRib;
-use super::peers::{Context, Peer};
+use super::group::{GroupIndex, Terms, UpdateGroup};
+use super::peers::Context;
 use super::table::{Net, Path, PeerIndex};
+use super::{Audience, Outbound};
 use crate::Family;
 use crate::policy::{Candidates, Changes, RuleIndex, Verdict};
 use crate::wire::{Community, NextHop, PathAttributes};
 
-/// One peer and one family.
-#[derive(Debug, Default)]
-pub(super) struct AdjRibOut {
-    dirty: Bitmap,
-    announced: Bitmap,
-    /// Would be announced but for the limit.
-    held_back: Bitmap,
-    cursor: u32,
-    /// End-of-RIB follows what is there at the session's start.
-    owes_end_of_rib: bool,
+/// A best route on a group's terms.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Exported {
+    source: PeerIndex,
+    attributes: AttributesId,
+    rule: RuleIndex,
 }
 
-impl AdjRibOut {
-    /// A new session, which has heard nothing.
-    pub(super) fn begin(&mut self) {
-        *self = Self {
-            owes_end_of_rib: true,
-            ..Self::default()
-        };
-    }
+/// What one call of [`FamilyRib::drain`] collects. Prefixes are together that
+/// share attributes and come from one peer, which is not told.
+struct Batch<N> {
+    withdrawn: Runs<PeerIndex, N>,
+    /// From the peer whose own route is the best by now.
+    withdrawn_from: Runs<PeerIndex, N>,
+    announced: Runs<Exported, N>,
+    judged: Judged,
+}
 
-    pub(super) fn mark(&mut self, at: u32) {
-        self.dirty.insert(at);
-    }
+type Judged = HashMap<(PeerIndex, AttributesId), Option<Candidates>, RandomState>;
 
-    /// The prefix is gone; who has not heard of it has nothing to hear.
-    pub(super) fn forget_unheard(&mut self, at: u32) {
-        if !self.announced.contains(at) {
-            self.dirty.remove(at);
-            self.held_back.remove(at);
+/// Lists by key, in the order in which the keys came.
+struct Runs<K, N> {
+    runs: Vec<(K, Vec<N>)>,
+    by_key: HashMap<K, usize, RandomState>,
+}
+
+impl<K: Copy + Eq + std::hash::Hash, N> Runs<K, N> {
+    fn new() -> Self {
+        Self {
+            runs: Vec::new(),
+            by_key: HashMap::default(),
         }
     }
 
-    pub(super) const fn dirty(&self) -> &Bitmap {
-        &self.dirty
+    fn push(&mut self, key: K, net: N) {
+        let runs = &mut self.runs;
+        let at = *self.by_key.entry(key).or_insert_with(|| {
+            runs.push((key, Vec::new()));
+            runs.len() - 1
+        });
+        self.runs[at].1.push(net);
+    }
+}
+
+impl<N: Net> Batch<N> {
+    fn new() -> Self {
+        Self {
+            withdrawn: Runs::new(),
+            withdrawn_from: Runs::new(),
+            announced: Runs::new(),
+            judged: HashMap::default(),
+        }
+    }
+}
+
+impl<N: Net> FamilyRib<N> {
+    /// Looks at no more than `budget` prefixes, and tells a group what has changed
+    /// about them: withdrawals first, so that a limit at the other end is never
+    /// passed on the way.
+    pub(super) fn drain(
+        &mut self,
+        context: &mut Context,
+        index: GroupIndex,
+        budget: usize,
+    ) -> Vec<(Audience, Outbound)> {
+        self.mark_changed();
+        let mut batch = Batch::new();
+        let (mut seen, mut is_complete) = (0, false);
+        let group = self.groups.get_mut(index);
+        while seen < budget {
+            let Some(at) = group.dirty.next_from(group.cursor) else {
+                is_complete = true;
+                group.cursor = 0;
+                if group.dirty.is_empty() {
+                    group.look_at_held_back(context, N::FAMILY);
+                }
+                if group.dirty.is_empty() {
+                    break;
+                }
+                continue;
+            };
+            seen += 1;
+            group.cursor = at + 1;
+            group.dirty.remove(at);
+            group.held_back.remove(at);
+            let entry = self.table.entry(at);
+            let best = self.table.best(at);
+            let exported = best.and_then(|best| {
+                exported(context, &group.terms, &mut batch.judged, best, entry.net)
+            });
+            group.tell(context, at, entry.net, exported, &mut batch);
+        }
+        let ends = is_complete && std::mem::take(&mut group.owes_end_of_rib);
+        let mut told = batch.into_told(context, group);
+        if ends {
+            told.push((Audience::All, Outbound::EndOfRib(N::FAMILY)));
+        }
+        self.merge(context, index);
+        told
     }
 
-    pub(super) fn has_announced(&self, at: u32) -> bool {
-        self.announced.contains(at)
+    /// What a peer was told of an entry, if its route is still the same.
+    pub(super) fn announced(
+        &self,
+        context: &Context,
+        receiver: PeerIndex,
+        at: u32,
+    ) -> Option<PathAttributes> {
+        let membership = context.peers.get(receiver).membership(N::FAMILY)?;
+        let terms = &self.groups.get(membership.group).terms;
+        let best = self.table.best(at).filter(|best| best.peer != receiver)?;
+        let net = self.table.entry(at).net;
+        let exported = exported(context, terms, &mut Judged::default(), best, net)?;
+        Some(announced_attributes(context, terms, exported))
     }
 
-    pub(super) fn next_announced(&self, from: u32) -> Option<u32> {
-        self.announced.next_from(from)
+    /// Whether a peer was told of an entry.
+    pub(super) fn has_announced(&self, context: &Context, receiver: PeerIndex, at: u32) -> bool {
+        let membership = context.peers.get(receiver).membership(N::FAMILY);
+        let source = membership
+            .and_then(|membership| self.groups.get(membership.group).announced.source(at));
+        source.is_some_and(|source| source != receiver)
+    }
+}
+
+impl UpdateGroup {
+    /// Notes what there is to say of one prefix.
+    fn tell<N: Net>(
+        &mut self,
+        context: &mut Context,
+        at: u32,
+        net: N,
+        exported: Option<Exported>,
+        batch: &mut Batch<N>,
+    ) {
+        let old = self.announced.source(at);
+        let new = exported.map(|exported| exported.source);
+        if let Some(exported) = exported {
+            if !self.has_room(context, N::FAMILY, old, exported.source) {
+                self.held_back.insert(at);
+                return self.set_source(context, N::FAMILY, at, old, None);
+            }
+            batch.announced.push(exported, net);
+            if old.is_some() && old != new && self.has_member(context, N::FAMILY, exported.source) {
+                batch.withdrawn_from.push(exported.source, net);
+            }
+        } else if let Some(old) = old {
+            batch.withdrawn.push(old, net);
+        }
+        self.set_source(context, N::FAMILY, at, old, new);
     }
 
-    pub(super) const fn announced(&self) -> usize {
-        self.announced.len()
+    fn set_source(
+        &mut self,
+        context: &mut Context,
+        family: Family,
+        at: u32,
+        old: Option<PeerIndex>,
+        new: Option<PeerIndex>,
+    ) {
+        if old == new {
+            return;
+        }
+        self.announced.set(at, new);
+        if let Some(own) = self.own(context, family, old) {
+            *own -= 1;
+        }
+        if let Some(own) = self.own(context, family, new) {
+            *own += 1;
+        }
     }
 
-    pub(super) const fn held_back(&self) -> usize {
-        self.held_back.len()
+    /// How many announced prefixes are a member's own.
+    fn own<'a>(
+        &self,
+        context: &'a mut Context,
+        family: Family,
+        source: Option<PeerIndex>,
+    ) -> Option<&'a mut u32> {
+        let source = source?;
+        self.has_member(context, family, source).then_some(())?;
+        let membership = context.peers.get_mut(source).membership_mut(family);
+        membership.as_mut().map(|membership| &mut membership.own)
     }
 
-    pub(super) const fn has_work(&self) -> bool {
-        !self.dirty.is_empty() || self.owes_end_of_rib
+    fn has_member(&self, context: &Context, family: Family, peer: PeerIndex) -> bool {
+        self.members.first() == Some(&peer) || {
+            // Any member's group is this one.
+            let group = |peer: PeerIndex| {
+                let membership = context.peers.get(peer).membership(family);
+                membership.map(|membership| membership.group)
+            };
+            peer != PeerIndex::LOCAL
+                && self
+                    .members
+                    .first()
+                    .is_some_and(|first| group(*first) == group(peer))
+        }
+    }
+
+    /// Whether the limit lets the only member hear of one more.
+    fn has_room(
+        &self,
+        context: &Context,
+        family: Family,
+        old: Option<PeerIndex>,
+        new: PeerIndex,
+    ) -> bool {
+        let (Some(limit), [sole]) = (self.terms.limit, &self.members[..]) else {
+            return true;
+        };
+        let was_heard = old.is_some_and(|old| old != *sole);
+        let membership = context.peers.get(*sole).membership(family);
+        let heard = membership.map_or(0, |membership| self.heard(membership));
+        was_heard || new == *sole || heard < limit as usize
     }
 
     /// There is room below the limit again: look at what was held back.
-    fn mark_held_back(&mut self, limit: usize) {
+    fn look_at_held_back(&mut self, context: &Context, family: Family) {
+        let (Some(limit), [sole]) = (self.terms.limit, &self.members[..]) else {
+            return;
+        };
+        let membership = context.peers.get(*sole).membership(family);
+        let heard = membership.map_or(0, |membership| self.heard(membership));
         let mut from = 0;
-        for _ in self.announced.len()..limit {
+        for _ in heard..limit as usize {
             let Some(at) = self.held_back.next_from(from) else {
                 break;
             };
@@ -89,228 +252,109 @@ impl AdjRibOut {
     }
 }
 
-/// Prefixes that will share one set of attributes.
-struct Group<N> {
-    attributes: AttributesId,
-    rule: RuleIndex,
-    nets: Vec<N>,
-}
-
-/// What one call of [`FamilyRib::drain`] collects.
-struct Batch<N> {
-    withdrawn: Vec<N>,
-    groups: Vec<Group<N>>,
-    by_key: HashMap<(AttributesId, RuleIndex), usize, RandomState>,
-    judged: HashMap<(PeerIndex, AttributesId), Option<Candidates>, RandomState>,
-}
-
 impl<N: Net> Batch<N> {
-    fn new() -> Self {
-        Self {
-            withdrawn: Vec::new(),
-            groups: Vec::new(),
-            by_key: HashMap::default(),
-            judged: HashMap::default(),
+    /// In words for the members. What nobody would hear is left out.
+    fn into_told(self, context: &Context, group: &UpdateGroup) -> Vec<(Audience, Outbound)> {
+        let mut told = Vec::new();
+        let withdraw = |nets| Outbound::Withdraw(N::prefixes(nets));
+        let others = |source| match group.has_member(context, N::FAMILY, source) {
+            false => Some(Audience::All),
+            true if group.members.len() == 1 => None,
+            true => Some(Audience::AllBut(context.peers.get(source).id)),
+        };
+        for (source, nets) in self.withdrawn_from.runs {
+            let only = Audience::Only(context.peers.get(source).id);
+            told.push((only, withdraw(nets)));
         }
-    }
-
-    fn announce(&mut self, net: N, attributes: AttributesId, rule: RuleIndex) {
-        let groups = &mut self.groups;
-        let at = *self.by_key.entry((attributes, rule)).or_insert_with(|| {
-            groups.push(Group {
-                attributes,
-                rule,
-                nets: Vec::new(),
-            });
-            groups.len() - 1
-        });
-        self.groups[at].nets.push(net);
-    }
-}
-
-impl<N: Net> FamilyRib<N> {
-    /// Looks at no more than `budget` prefixes, and tells the peer what has
-    /// changed about them: withdrawals first, so that a limit at the other end
-    /// is never passed on the way.
-    pub(super) fn drain(
-        &mut self,
-        context: &mut Context,
-        index: PeerIndex,
-        budget: usize,
-        outbound: &mut Vec<Outbound>,
-    ) {
-        self.mark_changed(context);
-        let mut out = std::mem::take(context.peers.get_mut(index).out_mut(N::FAMILY));
-        let peer = context.peers.get(index);
-        let limit = peer
-            .config
-            .advertise_limit
-            .map_or(usize::MAX, |limit| limit as usize);
-        let mut batch = Batch::new();
-        let (mut seen, mut is_complete) = (0, false);
-        while seen < budget {
-            let Some(at) = out.dirty.next_from(out.cursor) else {
-                is_complete = true;
-                out.cursor = 0;
-                if out.dirty.is_empty() {
-                    out.mark_held_back(limit);
-                }
-                if out.dirty.is_empty() {
-                    break;
-                }
-                continue;
-            };
-            seen += 1;
-            out.cursor = at + 1;
-            out.dirty.remove(at);
-            out.held_back.remove(at);
-            let net = self.table.entry(at).net;
-            match self.exported(context, index, at, &mut batch) {
-                Some((attributes, rule))
-                    if out.announced.contains(at) || out.announced.len() < limit =>
-                {
-                    out.announced.insert(at);
-                    batch.announce(net, attributes, rule);
-                }
-                Some(_) => {
-                    out.held_back.insert(at);
-                }
-                None if out.announced.remove(at) => batch.withdrawn.push(net),
-                None => (),
+        for (source, nets) in self.withdrawn.runs {
+            told.extend(others(source).map(|audience| (audience, withdraw(nets))));
+        }
+        let mut announced = self.announced.runs;
+        // What goes to the same peers is together.
+        announced.sort_by_key(|(exported, _)| exported.source);
+        for (exported, nets) in announced {
+            if let Some(audience) = others(exported.source) {
+                let attributes = announced_attributes(context, &group.terms, exported);
+                let outbound = Outbound::Announce(Arc::new(attributes), N::prefixes(nets));
+                told.push((audience, outbound));
             }
         }
-        let ends = is_complete && std::mem::take(&mut out.owes_end_of_rib);
-        if !batch.withdrawn.is_empty() {
-            outbound.push(Outbound::Withdraw(N::prefixes(batch.withdrawn)));
-        }
-        for group in batch.groups {
-            let attributes =
-                announced_attributes(context, peer, N::FAMILY, group.attributes, group.rule);
-            outbound.push(Outbound::Announce(
-                Arc::new(attributes),
-                N::prefixes(group.nets),
-            ));
-        }
-        if ends {
-            outbound.push(Outbound::EndOfRib(N::FAMILY));
-        }
-        *context.peers.get_mut(index).out_mut(N::FAMILY) = out;
-    }
-
-    /// The best path's attributes and the rule that lets the peer hear of it.
-    fn exported(
-        &self,
-        context: &Context,
-        receiver: PeerIndex,
-        at: u32,
-        batch: &mut Batch<N>,
-    ) -> Option<(AttributesId, RuleIndex)> {
-        let best = self.best(at)?;
-        let peer = context.peers.get(receiver);
-        let candidates = batch
-            .judged
-            .entry((best.peer, best.attributes))
-            .or_insert_with(|| candidates(context, receiver, N::FAMILY, best))
-            .as_ref()?;
-        let rule = peer
-            .export
-            .first_match(candidates, &self.table.entry(at).net.into())?;
-        match peer.export.verdict(rule) {
-            Verdict::Accept(_) => Some((best.attributes, rule)),
-            Verdict::Refuse(_) => None,
-        }
-    }
-
-    /// What was announced for an entry, if its route is still the same.
-    pub(super) fn announced(
-        &self,
-        context: &Context,
-        receiver: PeerIndex,
-        at: u32,
-    ) -> Option<PathAttributes> {
-        let (attributes, rule) = self.exported(context, receiver, at, &mut Batch::new())?;
-        Some(announced_attributes(
-            context,
-            context.peers.get(receiver),
-            N::FAMILY,
-            attributes,
-            rule,
-        ))
+        told
     }
 }
 
-/// The export rules that such a path can match; `None`: not for this peer,
-/// whatever the prefix.
-fn candidates(
+/// A best path on these terms; `None`: it is not for such peers.
+fn exported<N: Net>(
     context: &Context,
-    receiver: PeerIndex,
-    family: Family,
-    path: Path,
-) -> Option<Candidates> {
-    if path.peer == receiver {
-        return None;
+    terms: &Terms,
+    judged: &mut Judged,
+    best: Path,
+    net: N,
+) -> Option<Exported> {
+    let candidates = judged
+        .entry((best.peer, best.attributes))
+        .or_insert_with(|| candidates(context, terms, best))
+        .as_ref()?;
+    let rule = terms.export.first_match(candidates, &net.into())?;
+    match terms.export.verdict(rule) {
+        Verdict::Accept(_) => Some(Exported {
+            source: best.peer,
+            attributes: best.attributes,
+            rule,
+        }),
+        Verdict::Refuse(_) => None,
     }
-    let peer = context.peers.get(receiver);
+}
+
+/// The export rules that such a path can match; `None`: it is not for such peers,
+/// whatever the prefix.
+fn candidates(context: &Context, terms: &Terms, path: Path) -> Option<Candidates> {
     let is_from_inside =
         path.peer != PeerIndex::LOCAL && context.peers.get(path.peer).is_internal();
     // RFC 4271 §9.2: routes from an internal peer don't go to internal peers.
-    if is_from_inside && peer.is_internal() {
+    if is_from_inside && terms.is_internal {
         return None;
     }
-    own_address(peer, family)?;
+    terms.next_hop?;
     let communities = context.attributes.communities(path.attributes);
     if communities
         .iter()
-        .any(|community| forbids(*community, peer))
+        .any(|community| forbids(*community, terms))
     {
         return None;
     }
-    Some(peer.export.candidates(&communities))
+    Some(terms.export.candidates(&communities))
 }
 
 /// RFC 1997's well-known communities.
-fn forbids(community: Community, peer: &Peer) -> bool {
+fn forbids(community: Community, terms: &Terms) -> bool {
     const NO_EXPORT: Community = Community(0xffff_ff01);
     const NO_ADVERTISE: Community = Community(0xffff_ff02);
     const NO_EXPORT_SUBCONFED: Community = Community(0xffff_ff03);
     match community {
         NO_ADVERTISE => true,
-        NO_EXPORT | NO_EXPORT_SUBCONFED => !peer.is_internal(),
+        NO_EXPORT | NO_EXPORT_SUBCONFED => !terms.is_internal,
         _ => false,
     }
 }
 
-/// Our address on the session, if it can be a next hop of this family.
-fn own_address(peer: &Peer, family: Family) -> Option<IpAddr> {
-    peer.session
-        .as_ref()
-        .map(|session| session.local)
-        .filter(|local| Family::of(*local) == family)
-}
-
-fn announced_attributes(
-    context: &Context,
-    peer: &Peer,
-    family: Family,
-    attributes: AttributesId,
-    rule: RuleIndex,
-) -> PathAttributes {
+fn announced_attributes(context: &Context, terms: &Terms, exported: Exported) -> PathAttributes {
     const NO_CHANGES: &Changes = &Changes {
         local_pref: None,
         med: None,
         add_communities: Vec::new(),
         prepend: 0,
     };
-    let mut attributes = context.attributes.unpack(attributes);
+    let mut attributes = context.attributes.unpack(exported.attributes);
     // To internal peers too: an edge router's links are in no IGP that could
     // resolve a next hop on the far side of them.
-    if let Some(address) = own_address(peer, family) {
+    if let Some(address) = terms.next_hop {
         attributes.next_hop = NextHop {
             address,
             link_local: None,
         };
     }
-    if peer.is_internal() {
+    if terms.is_internal {
         attributes.local_pref.get_or_insert(DEFAULT_LOCAL_PREF);
     } else {
         // RFC 4271 §5.1.4: a MED isn't passed on to another neighbor AS.
@@ -321,14 +365,14 @@ fn announced_attributes(
         attributes
             .extended_communities
             .retain(|community| community.is_transitive());
-        attributes.as_path.prepend(peer.config.local_asn, 1);
+        attributes.as_path.prepend(terms.local_asn, 1);
     }
-    let changes = match peer.export.verdict(rule) {
+    let changes = match terms.export.verdict(exported.rule) {
         Verdict::Accept(changes) => changes,
         Verdict::Refuse(_) => NO_CHANGES,
     };
-    changes.apply(&mut attributes, peer.config.local_asn);
-    if !peer.is_internal() {
+    changes.apply(&mut attributes, terms.local_asn);
+    if !terms.is_internal {
         // RFC 4271 §5.1.5: never to an external peer.
         attributes.local_pref = None;
     }

@@ -1,27 +1,32 @@
 //! One family's table: paths come, change and go, and every prefix whose best
 //! path changes with them is marked for the peers and for the FIB.
 
-use hashbrown::HashMap;
+use std::collections::VecDeque;
+
 use smallvec::SmallVec;
 
-use super::attributes::AttributesId;
 use super::bitmap::Bitmap;
 use super::decision::{Candidate, decide};
-use super::import::Judgement;
+use super::group::UpdateGroups;
 use super::peers::Context;
 use super::table::{Net, Path, PeerIndex, Table};
+use super::walk::Walk;
 use super::{FibChange, FibRoute};
 
 /// Loc-RIB and every Adj-RIB-In of one family.
 #[derive(Debug)]
 pub(super) struct FamilyRib<N> {
     pub(super) table: Table<N>,
+    pub(super) groups: UpdateGroups,
     /// Prefixes with another best path than before, not yet marked for the peers.
     changed: Vec<u32>,
     fib: Option<Fib>,
     /// Entries without paths, which somebody may still have to hear of.
-    dying: Vec<u32>,
+    dying: VecDeque<u32>,
+    /// How many of them are still to be looked at this time.
+    to_reap: usize,
     reap_at: usize,
+    pub(super) walks: VecDeque<Walk>,
 }
 
 /// What the kernel has to be told, and has been.
@@ -42,16 +47,19 @@ struct Selection {
 /// Above this many, changes are marked before more are taken.
 const CHANGED: usize = 16_384;
 /// At least this many dying entries make a look at all of them worth while.
-const REAP: usize = 65_536;
+pub(super) const REAP: usize = 65_536;
 
 impl<N: Net> FamilyRib<N> {
     pub(super) fn new(with_fib: bool) -> Self {
         Self {
             table: Table::new(),
+            groups: UpdateGroups::default(),
             changed: Vec::new(),
             fib: with_fib.then(Fib::default),
-            dying: Vec::new(),
+            dying: VecDeque::new(),
+            to_reap: 0,
             reap_at: REAP,
+            walks: VecDeque::new(),
         }
     }
 
@@ -61,7 +69,7 @@ impl<N: Net> FamilyRib<N> {
         self.set_path_at(context, at, path);
     }
 
-    fn set_path_at(&mut self, context: &mut Context, at: u32, path: Path) {
+    pub(super) fn set_path_at(&mut self, context: &mut Context, at: u32, path: Path) {
         let paths = self.table.paths(at);
         let before = Selection::of(paths);
         let position = paths.iter().position(|other| other.peer == path.peer);
@@ -86,7 +94,7 @@ impl<N: Net> FamilyRib<N> {
         }
     }
 
-    fn withdraw_at(&mut self, context: &mut Context, at: u32, peer: PeerIndex) {
+    pub(super) fn withdraw_at(&mut self, context: &mut Context, at: u32, peer: PeerIndex) {
         let paths = self.table.paths(at);
         let before = Selection::of(paths);
         let Some(position) = paths.iter().position(|path| path.peer == peer) else {
@@ -106,8 +114,14 @@ impl<N: Net> FamilyRib<N> {
         let entry = self.table.entry_mut(at);
         if !entry.dying {
             entry.dying = true;
-            self.dying.push(at);
+            self.dying.push_back(at);
         }
+    }
+
+    /// What the decision knows of an entry's peers may be another than it was.
+    pub(super) fn decide_again(&mut self, context: &mut Context, at: u32) {
+        let before = Selection::of(self.table.paths(at));
+        self.reselect(context, at, before);
     }
 
     /// Puts the best path first again, and notes what that means for others.
@@ -123,7 +137,7 @@ impl<N: Net> FamilyRib<N> {
             context.count_best(N::FAMILY, before.best, after.best);
             self.changed.push(at);
             if self.changed.len() >= CHANGED {
-                self.mark_changed(context);
+                self.mark_changed();
             }
         }
         if let Some(fib) = &mut self.fib
@@ -133,115 +147,23 @@ impl<N: Net> FamilyRib<N> {
         }
     }
 
-    /// Marks what has changed for every peer.
-    pub(super) fn mark_changed(&mut self, context: &mut Context) {
+    /// Marks what has changed for every group.
+    pub(super) fn mark_changed(&mut self) {
         if self.changed.is_empty() {
             return;
         }
-        for peer in context
-            .peers
-            .iter_mut()
-            .filter(|peer| peer.carries(N::FAMILY))
-        {
-            let out = peer.out_mut(N::FAMILY);
+        for group in self.groups.iter_mut() {
             for at in &self.changed {
-                out.mark(*at);
+                group.dirty.insert(*at);
             }
         }
         self.changed.clear();
     }
 
-    /// Begins to tell a peer everything.
-    pub(super) fn begin(&mut self, context: &mut Context, peer: PeerIndex) {
-        self.mark_changed(context);
-        let out = context.peers.get_mut(peer).out_mut(N::FAMILY);
-        out.begin();
-        self.mark_all(context, peer);
-    }
-
-    /// Marks every prefix that a peer has heard of or might.
-    pub(super) fn mark_all(&mut self, context: &mut Context, peer: PeerIndex) {
-        let out = context.peers.get_mut(peer).out_mut(N::FAMILY);
-        for at in 0..self.table.end() {
-            if out.has_announced(at) || Selection::of(self.table.paths(at)).best.is_some() {
-                out.mark(at);
-            }
-        }
-    }
-
-    /// The session is down: every path of the peer is stale from now on.
-    pub(super) fn mark_stale(&mut self, context: &mut Context, peer: PeerIndex) {
-        self.each_path_of(context, peer, |rib, context, at, path| {
-            context.attributes.retain(path.attributes);
-            rib.set_path_at(context, at, path.stale());
-        });
-    }
-
-    pub(super) fn withdraw_stale(&mut self, context: &mut Context, peer: PeerIndex) {
-        if context.peers.get(peer).counts[N::FAMILY as usize].stale == 0 {
-            return;
-        }
-        self.each_path_of(context, peer, |rib, context, at, path| {
-            if path.is_stale() {
-                rib.withdraw_at(context, at, peer);
-            }
-        });
-    }
-
-    pub(super) fn withdraw_all(&mut self, context: &mut Context, peer: PeerIndex) {
-        self.each_path_of(context, peer, |rib, context, at, _| {
-            rib.withdraw_at(context, at, peer)
-        });
-    }
-
-    /// Applies import policy to what the peer has sent before, and the decision
-    /// to what comes of it.
-    pub(super) fn reevaluate(&mut self, context: &mut Context, peer: PeerIndex) {
-        let mut judgements: HashMap<AttributesId, Judgement> = HashMap::new();
-        self.each_path_of(context, peer, |rib, context, at, old| {
-            let received = context.attributes.received(old.attributes);
-            let judgement = judgements.entry(received).or_insert_with(|| {
-                context.attributes.retain(received);
-                Judgement::new(context, peer, received)
-            });
-            let net = rib.table.entry(at).net;
-            let mut path = judgement.path(context, &net.into());
-            if old.is_stale() {
-                path = path.stale();
-            }
-            if path == old {
-                // What the decision knows of the peer may be another now.
-                context.release(path.attributes);
-                let before = Selection::of(rib.table.paths(at));
-                rib.reselect(context, at, before);
-            } else {
-                rib.set_path_at(context, at, path);
-            }
-        });
-        for judgement in judgements.into_values() {
-            judgement.release(context);
-        }
-    }
-
-    fn each_path_of(
-        &mut self,
-        context: &mut Context,
-        peer: PeerIndex,
-        mut visit: impl FnMut(&mut Self, &mut Context, u32, Path),
-    ) {
-        if context.peers.get(peer).counts[N::FAMILY as usize].received == 0 {
-            return;
-        }
-        for at in 0..self.table.end() {
-            if let Some(path) = self
-                .table
-                .paths(at)
-                .iter()
-                .copied()
-                .find(|path| path.peer == peer)
-            {
-                visit(self, context, at, path);
-            }
+    /// Marks every prefix for every group.
+    pub(super) fn mark_all(&mut self) {
+        for group in self.groups.iter_mut() {
+            group.dirty.insert_below(self.table.end());
         }
     }
 
@@ -280,66 +202,56 @@ impl<N: Net> FamilyRib<N> {
         self.fib.as_ref().is_some_and(|fib| !fib.dirty.is_empty())
     }
 
-    /// Forgets prefixes without paths that nobody has still to be told of.
-    pub(super) fn reap(&mut self, context: &mut Context) {
-        self.mark_changed(context);
-        self.forget_unheard(context);
-        let mut waiting: SmallVec<[&Bitmap; 8]> = context
-            .peers
-            .iter()
-            .map(|(_, peer)| peer.out(N::FAMILY).dirty())
-            .filter(|dirty| !dirty.is_empty())
-            .collect();
-        waiting.extend(self.fib.as_ref().map(|fib| &fib.dirty));
-        let mut left = Vec::new();
-        for at in std::mem::take(&mut self.dying) {
+    /// Forgets prefixes without paths that nobody has still to be told of, among
+    /// the next `budget`. Whether all have been looked at.
+    pub(super) fn reap(&mut self, budget: usize) -> bool {
+        self.mark_changed();
+        if self.to_reap == 0 {
+            self.to_reap = self.dying.len();
+        }
+        for _ in 0..budget.min(self.to_reap) {
+            let Some(at) = self.dying.pop_front() else {
+                break;
+            };
+            self.to_reap -= 1;
             if !self.table.paths(at).is_empty() {
                 self.table.entry_mut(at).dying = false;
-            } else if waiting.iter().any(|dirty| dirty.contains(at)) {
-                left.push(at);
+            } else if self.is_awaited(at) {
+                self.dying.push_back(at);
             } else {
                 self.table.remove(at);
             }
         }
-        self.reap_at = REAP.max(left.len() * 2);
-        self.dying = left;
+        if self.to_reap == 0 {
+            self.reap_at = REAP.max(self.dying.len() * 2);
+        }
+        self.to_reap == 0
     }
 
-    /// Who was never told of a prefix needs not be told that it is gone. Peers that
-    /// keep up see to that themselves; for one that takes nothing, prefixes that
-    /// come and go would pile up.
-    fn forget_unheard(&mut self, context: &mut Context) {
+    /// Whether somebody has still to be told that a prefix is gone. Who was never
+    /// told of it needs not be: groups that keep up see to that themselves; for one
+    /// that takes nothing, prefixes that come and go would pile up.
+    fn is_awaited(&mut self, at: u32) -> bool {
+        let mut is_awaited = false;
         if let Some(fib) = &mut self.fib {
-            for at in &self.dying {
-                if self.table.paths(*at).is_empty() && !fib.installed.contains(*at) {
-                    fib.dirty.remove(*at);
-                }
+            if !fib.installed.contains(at) {
+                fib.dirty.remove(at);
             }
+            is_awaited |= fib.dirty.contains(at);
         }
-        for peer in context.peers.iter_mut() {
-            let out = peer.out_mut(N::FAMILY);
-            if out.dirty().is_empty() {
-                continue;
-            }
-            for at in &self.dying {
-                if self.table.paths(*at).is_empty() {
-                    out.forget_unheard(*at);
-                }
-            }
+        for group in self.groups.iter_mut() {
+            group.forget_unheard(at);
+            is_awaited |= group.dirty.contains(at);
         }
+        is_awaited
     }
 
-    pub(super) const fn should_reap(&self) -> bool {
+    pub(super) fn should_reap(&self) -> bool {
         self.dying.len() >= self.reap_at
     }
 
-    pub(super) const fn has_dying(&self) -> bool {
+    pub(super) fn has_dying(&self) -> bool {
         !self.dying.is_empty()
-    }
-
-    /// The best path of an entry.
-    pub(super) fn best(&self, at: u32) -> Option<Path> {
-        Selection::of(self.table.paths(at)).best
     }
 }
 

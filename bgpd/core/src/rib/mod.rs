@@ -4,10 +4,11 @@
 //! and the best of them first (Loc-RIB), inline in one entry a prefix. In:
 //! sessions that come and go ([`Rib::established`], [`Rib::down`]), their
 //! UPDATEs ([`Rib::update`]) and the configuration ([`Rib::configure`]). Out, at
-//! the caller's pace and a bounded amount a call: what peers have to hear
-//! ([`Rib::drain_outbound`]) and what the kernel should hold
+//! the caller's pace and a bounded amount a call: what each update group has to
+//! hear ([`Rib::drain_group`]) and what the kernel should hold
 //! ([`Rib::drain_fib`]). Neither is a queue of events: a prefix that changes
-//! five times before it is drained goes out once, as it is then.
+//! five times before it is drained goes out once, as it is then. What concerns
+//! all of a peer's routes is done by slices ([`Rib::walk`]).
 //!
 //! RFC 4271 §9 (decision and dissemination), 1997 (communities), 4456 §9
 //! (tie-breaking), 4724 §4.2 (stale routes), 8212 (no policy, no routes).
@@ -17,26 +18,29 @@ mod bitmap;
 mod decision;
 mod export;
 mod family;
+mod group;
 mod import;
 mod packed;
 mod peers;
 mod query;
 mod table;
+mod walk;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use smallvec::SmallVec;
 
 use self::attributes::{AttributeTable, AttributesId};
-use self::family::FamilyRib;
+use self::family::{FamilyRib, REAP};
+use self::group::{GroupIndex, Membership, UpdateGroup};
 use self::import::Judgement;
 use self::peers::{Context, Peer, Peers};
 use self::table::{Net, Path, PeerIndex};
+use self::walk::Task;
 use crate::api::PrefixCounts;
-use crate::wire::{AsPath, Origin, PathAttributes, Prefixes, Update};
+use crate::wire::{AsPath, Codec, Origin, PathAttributes, Prefixes, Update};
 use crate::{Asn, Family, PathId, RouterId, config};
 
 pub use decision::Step;
@@ -63,6 +67,32 @@ pub struct FibChange {
 pub struct FibRoute {
     pub best: Hop,
     pub backup: Option<Hop>,
+}
+
+/// Names an update group: established peers that are told the same, in the same
+/// octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId {
+    family: Family,
+    index: GroupIndex,
+}
+
+/// Which of a group's members are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    All,
+    AllBut(PathId),
+    Only(PathId),
+}
+
+impl Audience {
+    pub fn includes(self, path: PathId) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllBut(other) => path != other,
+            Self::Only(only) => path == only,
+        }
+    }
 }
 
 /// What a session has to send.
@@ -96,7 +126,8 @@ pub struct Session {
     pub local: IpAddr,
     /// The peer's.
     pub router_id: RouterId,
-    pub families: SmallVec<[Family; 2]>,
+    /// How messages to it are written, and of which families.
+    pub codec: Codec,
 }
 
 /// What becomes of a peer's routes when its session ends.
@@ -125,6 +156,8 @@ pub struct Rib {
     /// Networks that this router originates, with the number of peers that ask
     /// for each.
     originated: HashMap<IpNet, u32>,
+    /// Peers that are no more, but for their routes.
+    leaving: Vec<PeerIndex>,
 }
 
 impl Rib {
@@ -139,6 +172,7 @@ impl Rib {
             ipv4: FamilyRib::new(with_fib),
             ipv6: FamilyRib::new(with_fib),
             originated: HashMap::new(),
+            leaving: Vec::new(),
         }
     }
 
@@ -154,21 +188,24 @@ impl Rib {
             return;
         };
         let peer = self.context.peers.get_mut(index);
-        let (old, session) = (peer.config.clone(), peer.session.clone());
-        peer.config = config.clone();
+        let was_internal = peer.is_internal();
+        let old = std::mem::replace(&mut peer.config, config.clone());
         peer.import = crate::policy::Compiled::new(&config.import);
-        peer.export = crate::policy::Compiled::new(&config.export);
+        let is_other_kind = peer.is_internal() != was_internal;
         for net in &old.advertise {
             self.stop_originating(*net);
         }
         if receives_differently(&old, &config) {
-            self.ipv4.reevaluate(&mut self.context, index);
-            self.ipv6.reevaluate(&mut self.context, index);
+            self.begin_walk(index, Task::Reevaluate);
+        }
+        if is_other_kind {
+            // Who may hear of its routes is another question then.
+            self.ipv4.mark_all();
+            self.ipv6.mark_all();
         }
         if sends_differently(&old, &config) {
-            for family in session.into_iter().flat_map(|session| session.families) {
-                self.refresh(path, family);
-            }
+            self.ipv4.tell_again(&mut self.context, index);
+            self.ipv6.tell_again(&mut self.context, index);
         }
     }
 
@@ -181,11 +218,9 @@ impl Rib {
         for net in &self.context.peers.get(index).config.clone().advertise {
             self.stop_originating(*net);
         }
-        // Whatever still names the peer has to be told before the index can
-        // name another.
-        self.ipv4.mark_changed(&mut self.context);
-        self.ipv6.mark_changed(&mut self.context);
-        self.context.peers.remove(index);
+        self.context.peers.forget_name(index);
+        self.leaving.push(index);
+        self.forget_peers();
     }
 
     /// Routes may flow to and from the peer. What it sent in an earlier session
@@ -194,21 +229,19 @@ impl Rib {
         let Some(index) = self.context.peers.index(path) else {
             return;
         };
+        self.ipv4.finish_walks(&mut self.context, index);
+        self.ipv6.finish_walks(&mut self.context, index);
         let peer = self.context.peers.get_mut(index);
-        let families = session.families.clone();
-        let is_other = peer
-            .session
-            .replace(session.clone())
-            .is_some_and(|last| last != session);
+        let last = peer.session.replace(session.clone());
         (peer.is_up, peer.is_over_limit) = (true, false);
-        if is_other {
-            self.ipv4.reevaluate(&mut self.context, index);
-            self.ipv6.reevaluate(&mut self.context, index);
+        let ends = |session: &Session| (session.local, session.router_id);
+        if last.is_some_and(|last| ends(&last) != ends(&session)) {
+            self.begin_walk(index, Task::Reevaluate);
         }
-        for family in families {
+        for family in session.codec.families {
             match family {
-                Family::Ipv4 => self.ipv4.begin(&mut self.context, index),
-                Family::Ipv6 => self.ipv6.begin(&mut self.context, index),
+                Family::Ipv4 => self.ipv4.join(&mut self.context, index),
+                Family::Ipv6 => self.ipv6.join(&mut self.context, index),
             }
         }
     }
@@ -218,18 +251,56 @@ impl Rib {
         let Some(index) = self.context.peers.index(path) else {
             return;
         };
-        let peer = self.context.peers.get_mut(index);
-        peer.is_up = false;
-        peer.adj_rib_out = Default::default();
-        match routes {
-            OnDown::Withdraw => {
-                self.ipv4.withdraw_all(&mut self.context, index);
-                self.ipv6.withdraw_all(&mut self.context, index);
-            }
-            OnDown::KeepStale => {
-                self.ipv4.mark_stale(&mut self.context, index);
-                self.ipv6.mark_stale(&mut self.context, index);
-            }
+        self.context.peers.get_mut(index).is_up = false;
+        self.ipv4.leave(&mut self.context, index);
+        self.ipv6.leave(&mut self.context, index);
+        let task = match routes {
+            OnDown::Withdraw => Task::Withdraw,
+            OnDown::KeepStale => Task::MarkStale,
+        };
+        self.begin_walk(index, task);
+    }
+
+    fn begin_walk(&mut self, peer: PeerIndex, task: Task) {
+        self.ipv4.begin_walk(&self.context, peer, task);
+        self.ipv6.begin_walk(&self.context, peer, task);
+    }
+
+    /// Whether [`Rib::walk`] has something to do.
+    pub fn has_walks(&self) -> bool {
+        !(self.ipv4.walks.is_empty() && self.ipv6.walks.is_empty())
+    }
+
+    /// Goes on with what is to be done to all routes of a peer, over `budget`
+    /// prefixes a family.
+    pub fn walk(&mut self, budget: u32) {
+        self.ipv4.walk(&mut self.context, budget);
+        self.ipv6.walk(&mut self.context, budget);
+        self.reap_if_many();
+        self.forget_peers();
+    }
+
+    /// A peer that is no more goes when nothing names it: its index will name
+    /// another.
+    fn forget_peers(&mut self) {
+        let is_busy = |index: &PeerIndex| self.ipv4.has_walk(*index) || self.ipv6.has_walk(*index);
+        let (busy, done): (Vec<_>, Vec<_>) = std::mem::take(&mut self.leaving)
+            .into_iter()
+            .partition(is_busy);
+        self.leaving = busy;
+        for index in done {
+            self.ipv4.forget_source(index);
+            self.ipv6.forget_source(index);
+            self.context.peers.remove(index);
+        }
+    }
+
+    fn reap_if_many(&mut self) {
+        if self.ipv4.should_reap() {
+            self.ipv4.reap(REAP);
+        }
+        if self.ipv6.should_reap() {
+            self.ipv6.reap(REAP);
         }
     }
 
@@ -262,12 +333,7 @@ impl Rib {
         if let Some(family) = update.end_of_rib {
             self.sweep_stale(path, family);
         }
-        if self.ipv4.should_reap() {
-            self.ipv4.reap(&mut self.context);
-        }
-        if self.ipv6.should_reap() {
-            self.ipv6.reap(&mut self.context);
-        }
+        self.reap_if_many();
         Ok(())
     }
 
@@ -277,8 +343,12 @@ impl Rib {
             return;
         };
         match family {
-            Family::Ipv4 => self.ipv4.withdraw_stale(&mut self.context, index),
-            Family::Ipv6 => self.ipv6.withdraw_stale(&mut self.context, index),
+            Family::Ipv4 => self
+                .ipv4
+                .begin_walk(&self.context, index, Task::WithdrawStale),
+            Family::Ipv6 => self
+                .ipv6
+                .begin_walk(&self.context, index, Task::WithdrawStale),
         }
     }
 
@@ -287,47 +357,97 @@ impl Rib {
         let Some(index) = self.context.peers.index(path) else {
             return;
         };
-        if !self.context.peers.get(index).carries(family) {
-            return;
-        }
         match family {
-            Family::Ipv4 => self.ipv4.mark_all(&mut self.context, index),
-            Family::Ipv6 => self.ipv6.mark_all(&mut self.context, index),
+            Family::Ipv4 => self.ipv4.tell_again(&mut self.context, index),
+            Family::Ipv6 => self.ipv6.tell_again(&mut self.context, index),
         }
     }
 
-    /// Marks what has changed for every peer, so that [`Rib::has_outbound`]
+    /// Marks what has changed for every group, so that [`Rib::groups_to_tell`]
     /// knows.
     pub fn mark_changed(&mut self) {
-        self.ipv4.mark_changed(&mut self.context);
-        self.ipv6.mark_changed(&mut self.context);
+        self.ipv4.mark_changed();
+        self.ipv6.mark_changed();
     }
 
-    /// Whether [`Rib::drain_outbound`] may have something, as of the last
+    /// Whether some group has to hear something, as of the last
     /// [`Rib::mark_changed`].
-    pub fn has_outbound(&self, path: PathId) -> bool {
-        self.context.peers.index(path).is_some_and(|index| {
-            let peer = self.context.peers.get(index);
-            peer.adj_rib_out.iter().any(export::AdjRibOut::has_work)
-        })
+    pub fn has_outbound(&self) -> bool {
+        self.groups_to_tell().next().is_some()
     }
 
-    /// What the peer has to hear of the next `budget` prefixes a family, packed
-    /// by attributes.
-    pub fn drain_outbound(&mut self, path: PathId, budget: usize) -> Vec<Outbound> {
-        let mut outbound = Vec::new();
-        let Some(index) = self.context.peers.index(path) else {
-            return outbound;
+    /// The groups for which [`Rib::drain_group`] may have something, as of the
+    /// last [`Rib::mark_changed`].
+    pub fn groups_to_tell(&self) -> impl Iterator<Item = GroupId> {
+        let id = |family| move |index| GroupId { family, index };
+        let ipv4 = self.ipv4.groups.to_tell().map(id(Family::Ipv4));
+        ipv4.chain(self.ipv6.groups.to_tell().map(id(Family::Ipv6)))
+    }
+
+    /// Whether the peer has something to hear, as [`Rib::groups_to_tell`].
+    pub fn is_to_tell(&self, path: PathId, family: Family) -> bool {
+        self.group_of(path, family)
+            .is_some_and(|group| self.group(group).has_work())
+    }
+
+    /// The update group that a peer is in by now; `None`: it has no session of
+    /// this family.
+    pub fn group_of(&self, path: PathId, family: Family) -> Option<GroupId> {
+        let index = self.context.peers.index(path)?;
+        let membership = self.context.peers.get(index).membership(family)?;
+        let index = membership.group;
+        Some(GroupId { family, index })
+    }
+
+    pub fn members(&self, group: GroupId) -> impl Iterator<Item = PathId> {
+        let members = self.group(group).members.iter();
+        members.map(|member| self.context.peers.get(*member).id)
+    }
+
+    /// How messages to a group's members are written.
+    pub fn codec(&self, group: GroupId) -> &Codec {
+        &self.group(group).terms.codec
+    }
+
+    /// What the group has to hear of the next `budget` prefixes, packed by
+    /// attributes. Once it has heard everything it may be one with another group,
+    /// and its name another's.
+    pub fn drain_group(&mut self, group: GroupId, budget: usize) -> Vec<(Audience, Outbound)> {
+        let context = &mut self.context;
+        match group.family {
+            Family::Ipv4 => self.ipv4.drain(context, group.index, budget),
+            Family::Ipv6 => self.ipv6.drain(context, group.index, budget),
+        }
+    }
+
+    /// These members do not keep up with the others: what is still to be told they
+    /// hear in a group of their own, until they have heard all of it.
+    pub fn fall_out(&mut self, group: GroupId, members: &[PathId]) {
+        let peers = &self.context.peers;
+        let members: Vec<_> = members
+            .iter()
+            .filter_map(|path| peers.index(*path))
+            .collect();
+        match group.family {
+            Family::Ipv4 => self.ipv4.fall_out(&mut self.context, group.index, &members),
+            Family::Ipv6 => self.ipv6.fall_out(&mut self.context, group.index, &members),
         };
-        if self.context.peers.get(index).carries(Family::Ipv4) {
-            self.ipv4
-                .drain(&mut self.context, index, budget, &mut outbound);
+    }
+
+    fn group(&self, group: GroupId) -> &UpdateGroup {
+        match group.family {
+            Family::Ipv4 => self.ipv4.groups.get(group.index),
+            Family::Ipv6 => self.ipv6.groups.get(group.index),
         }
-        if self.context.peers.get(index).carries(Family::Ipv6) {
-            self.ipv6
-                .drain(&mut self.context, index, budget, &mut outbound);
-        }
-        outbound
+    }
+
+    fn memberships(&self, path: PathId) -> impl Iterator<Item = (&UpdateGroup, Membership)> {
+        let index = self.context.peers.index(path);
+        Family::ALL.into_iter().filter_map(move |family| {
+            let membership = self.context.peers.get(index?).membership(family)?;
+            let index = membership.group;
+            Some((self.group(GroupId { family, index }), membership))
+        })
     }
 
     pub fn has_fib_changes(&self) -> bool {
@@ -343,15 +463,16 @@ impl Rib {
     }
 
     /// Whether [`Rib::reap`] could free something.
-    pub const fn has_garbage(&self) -> bool {
+    pub fn has_garbage(&self) -> bool {
         self.ipv4.has_dying() || self.ipv6.has_dying()
     }
 
-    /// Forgets withdrawn prefixes that nobody has still to be told of: for when
-    /// there is nothing else to do.
-    pub fn reap(&mut self) {
-        self.ipv4.reap(&mut self.context);
-        self.ipv6.reap(&mut self.context);
+    /// Forgets withdrawn prefixes that nobody has still to be told of, among the
+    /// next `budget` a family: for when there is nothing else to do. Whether all
+    /// have been looked at.
+    pub fn reap(&mut self, budget: usize) -> bool {
+        let ipv4 = self.ipv4.reap(budget);
+        self.ipv6.reap(budget) && ipv4
     }
 
     /// Prefixes from and to the peer, both families together.
@@ -368,24 +489,21 @@ impl Rib {
             accepted: sum(|counts| counts.accepted),
             best: sum(|counts| counts.best),
             stale: sum(|counts| counts.stale),
-            advertised: peer
-                .adj_rib_out
-                .iter()
-                .map(|out| out.announced() as u64)
+            advertised: self
+                .memberships(path)
+                .map(|(group, membership)| group.heard(membership) as u64)
                 .sum(),
-            held_back: peer
-                .adj_rib_out
-                .iter()
-                .map(|out| out.held_back() as u64)
+            held_back: self
+                .memberships(path)
+                .map(|(group, _)| group.held_back.len() as u64)
                 .sum(),
         }
     }
 
     /// Prefixes that `advertise_limit` keeps from the peer.
     pub fn held_back(&self, path: PathId, family: Family) -> usize {
-        self.context.peers.index(path).map_or(0, |index| {
-            self.context.peers.get(index).out(family).held_back()
-        })
+        self.group_of(path, family)
+            .map_or(0, |group| self.group(group).held_back.len())
     }
 
     /// Distinct sets of attributes.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::attributes::{AttributeTable, AttributesId};
 use super::decision::Candidate;
-use super::export::AdjRibOut;
+use super::group::{GroupIndex, Membership};
 use super::table::{Path, PeerIndex};
 use super::{Hop, Session, Settings};
 use crate::config::{self, Ttl};
@@ -22,14 +22,14 @@ pub(super) struct Peer {
     pub(super) id: PathId,
     pub(super) config: Arc<config::Peer>,
     pub(super) import: Compiled,
-    pub(super) export: Compiled,
     /// The running session, or the last one: its paths may still be here.
     pub(super) session: Option<Session>,
     pub(super) is_up: bool,
     /// Has sent more than its prefix limit; nothing more is taken from it.
     pub(super) is_over_limit: bool,
     pub(super) counts: [Counts; 2],
-    pub(super) adj_rib_out: [AdjRibOut; 2],
+    /// In an update group of each family that its session carries.
+    memberships: [Option<Membership>; 2],
 }
 
 /// Of one family, with stale paths among them.
@@ -46,13 +46,12 @@ impl Peer {
         Self {
             id,
             import: Compiled::new(&config.import),
-            export: Compiled::new(&config.export),
             config,
             session: None,
             is_up: false,
             is_over_limit: false,
             counts: Default::default(),
-            adj_rib_out: Default::default(),
+            memberships: Default::default(),
         }
     }
 
@@ -66,14 +65,6 @@ impl Peer {
             Ttl::Direct | Ttl::Security => !self.is_internal(),
             Ttl::Multihop(_) => false,
         }
-    }
-
-    pub(super) fn carries(&self, family: Family) -> bool {
-        self.is_up
-            && self
-                .session
-                .as_ref()
-                .is_some_and(|session| session.families.contains(&family))
     }
 
     /// Whether `address` is ours on this session.
@@ -110,12 +101,19 @@ impl Peer {
                 .is_some_and(|link: IpNet| link.contains(&address))
     }
 
-    pub(super) fn out(&self, family: Family) -> &AdjRibOut {
-        &self.adj_rib_out[family as usize]
+    pub(super) const fn membership(&self, family: Family) -> Option<Membership> {
+        self.memberships[family as usize]
     }
 
-    pub(super) fn out_mut(&mut self, family: Family) -> &mut AdjRibOut {
-        &mut self.adj_rib_out[family as usize]
+    pub(super) const fn membership_mut(&mut self, family: Family) -> &mut Option<Membership> {
+        &mut self.memberships[family as usize]
+    }
+
+    /// To a group that has told the same.
+    pub(super) fn move_to(&mut self, family: Family, group: GroupIndex) {
+        if let Some(membership) = self.membership_mut(family) {
+            membership.group = group;
+        }
     }
 }
 
@@ -139,9 +137,8 @@ impl Peers {
     }
 
     pub(super) fn named(&self, name: &str) -> Option<PeerIndex> {
-        self.iter()
-            .find(|(_, peer)| *peer.config.name == *name)
-            .map(|(index, _)| index)
+        let mut all = self.by_id.values().copied();
+        all.find(|index| *self.get(*index).config.name == *name)
     }
 
     pub(super) fn get(&self, index: PeerIndex) -> &Peer {
@@ -168,28 +165,21 @@ impl Peers {
         let index = u16::try_from(at)
             .ok()
             .map(PeerIndex)
-            .filter(|index| *index != PeerIndex::LOCAL)?;
+            .filter(|index| *index < PeerIndex::NONE)?;
         self.by_id.insert(peer.id, index);
         self.slots[at] = Some(Box::new(peer));
         Some(index)
     }
 
+    /// Nobody asks for the peer any more; its index goes on naming it.
+    pub(super) fn forget_name(&mut self, index: PeerIndex) {
+        let id = self.get(index).id;
+        self.by_id.remove(&id);
+    }
+
     /// Its paths must be gone.
     pub(super) fn remove(&mut self, index: PeerIndex) {
-        if let Some(peer) = self.slots[usize::from(index.0)].take() {
-            self.by_id.remove(&peer.id);
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerIndex, &Peer)> {
-        (0..)
-            .map(PeerIndex)
-            .zip(&self.slots)
-            .filter_map(|(index, peer)| Some((index, peer.as_deref()?)))
-    }
-
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
-        self.slots.iter_mut().filter_map(|peer| peer.as_deref_mut())
+        self.slots[usize::from(index.0)] = None;
     }
 }
 

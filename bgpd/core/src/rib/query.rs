@@ -140,7 +140,7 @@ fn lookup<N: Net>(
         let at = rib.table.find(shortened(len))?;
         // A longest match is one that packets follow.
         let is_found = if is_address {
-            rib.best(at).is_some()
+            rib.table.best(at).is_some()
         } else {
             !rib.table.paths(at).is_empty()
         };
@@ -157,24 +157,16 @@ fn scan_family<N: Net>(
     left: &mut usize,
 ) -> bool {
     loop {
-        let next = match whose {
-            Whose::Nobody => None,
-            Whose::AnnouncedTo(peer) => context
-                .peers
-                .get(peer)
-                .out(N::FAMILY)
-                .next_announced(scan.at),
-            Whose::Everyone | Whose::From(_) => (scan.at < rib.table.end()).then_some(scan.at),
-        };
-        let Some(at) = next else {
+        let at = scan.at;
+        if at >= rib.table.end() || matches!(whose, Whose::Nobody) {
             return true;
-        };
+        }
         if *left == 0 {
             return false;
         }
         *left -= 1;
         scan.at = at + 1;
-        if !is_asked_for(rib, whose, &scan.query, at) {
+        if !is_asked_for(rib, context, whose, &scan.query, at) {
             continue;
         }
         if scan.routes.routes.len() >= scan.limit {
@@ -188,11 +180,18 @@ fn scan_family<N: Net>(
     }
 }
 
-fn is_asked_for<N: Net>(rib: &FamilyRib<N>, whose: Whose, query: &RoutesQuery, at: u32) -> bool {
+fn is_asked_for<N: Net>(
+    rib: &FamilyRib<N>,
+    context: &Context,
+    whose: Whose,
+    query: &RoutesQuery,
+    at: u32,
+) -> bool {
     let paths = rib.table.paths(at);
     let is_theirs = match whose {
         Whose::From(peer) => paths.iter().any(|path| path.peer == peer),
-        Whose::Everyone | Whose::AnnouncedTo(_) => !paths.is_empty(),
+        Whose::AnnouncedTo(peer) => rib.has_announced(context, peer, at),
+        Whose::Everyone => !paths.is_empty(),
         Whose::Nobody => false,
     };
     is_theirs

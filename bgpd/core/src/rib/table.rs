@@ -59,6 +59,8 @@ pub(super) struct PeerIndex(pub(super) u16);
 impl PeerIndex {
     /// This router itself: the networks it originates.
     pub(super) const LOCAL: Self = Self(u16::MAX);
+    /// Nobody.
+    pub(super) const NONE: Self = Self(u16::MAX - 1);
 }
 
 /// One peer's route for a prefix: 8 octets, for there are many.
@@ -234,6 +236,12 @@ impl<N: Net> Table<N> {
             count @ 0..=INLINE => &entry.inline[..count],
             _ => &self.spilled[entry.inline[0].attributes.0 as usize],
         }
+    }
+
+    /// The path that the decision has put first.
+    pub(super) fn best(&self, at: u32) -> Option<Path> {
+        let first = self.paths(at).first().copied();
+        first.filter(|path| path.is_accepted())
     }
 
     pub(super) fn paths_mut(&mut self, at: u32) -> &mut [Path] {

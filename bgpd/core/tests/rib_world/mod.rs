@@ -11,7 +11,7 @@ use std::time::Duration;
 use bgp_core::config::{Peer, Ttl};
 use bgp_core::policy::Policy;
 use bgp_core::rib::{FibChange, FibRoute, FibUse, Outbound, Rib, Session, Settings};
-use bgp_core::wire::{Announcement, AsPath, Origin, PathAttributes, Prefixes, Update};
+use bgp_core::wire::{Announcement, AsPath, Codec, Origin, PathAttributes, Prefixes, Update};
 use bgp_core::{Asn, Family, PathId, RouterId};
 use ipnet::IpNet;
 use smallvec::smallvec;
@@ -71,7 +71,16 @@ pub(crate) fn session(peer: &Peer, router_id: u32) -> Session {
     Session {
         local: local(peer.remote),
         router_id: RouterId(router_id.into()),
-        families: smallvec![Family::of(peer.remote)],
+        codec: codec(peer.remote_asn == OUR_ASN, &[Family::of(peer.remote)]),
+    }
+}
+
+pub(crate) fn codec(internal: bool, families: &[Family]) -> Codec {
+    Codec {
+        four_octet_as: true,
+        extended_messages: false,
+        families: families.iter().copied().collect(),
+        internal,
     }
 }
 
@@ -173,12 +182,49 @@ impl Receiver {
         }
     }
 
-    /// Takes everything that the RIB has for it.
+    /// Takes everything that the RIB has for it, as the only one.
     pub(crate) fn drain(&mut self, rib: &mut Rib, path: PathId) {
-        rib.mark_changed();
-        while rib.has_outbound(path) {
-            self.take(rib.drain_outbound(path, 3));
+        loop {
+            let outbound = drain(rib, path, 3);
+            if outbound.is_empty() && !is_owed(rib, path) {
+                return;
+            }
+            self.take(outbound);
         }
+    }
+}
+
+/// Whether the RIB may have something for a peer.
+fn is_owed(rib: &Rib, path: PathId) -> bool {
+    rib.groups_to_tell()
+        .any(|group| rib.members(group).any(|member| member == path))
+}
+
+/// What the RIB has for a peer alone, whoever its group's other members are.
+pub(crate) fn drain(rib: &mut Rib, path: PathId, budget: usize) -> Vec<Outbound> {
+    walk(rib);
+    rib.mark_changed();
+    let mut outbound = Vec::new();
+    for family in Family::ALL {
+        let Some(group) = rib.group_of(path, family) else {
+            continue;
+        };
+        rib.fall_out(group, &[path]);
+        let told = rib
+            .group_of(path, family)
+            .map(|group| rib.drain_group(group, budget));
+        for (audience, told) in told.into_iter().flatten() {
+            assert!(audience.includes(path), "{told:?} is for nobody");
+            outbound.push(told);
+        }
+    }
+    outbound
+}
+
+/// Does what is to be done to whole tables.
+pub(crate) fn walk(rib: &mut Rib) {
+    while rib.has_walks() {
+        rib.walk(2);
     }
 }
 
@@ -204,6 +250,7 @@ impl Kernel {
     }
 
     pub(crate) fn drain(&mut self, rib: &mut Rib) {
+        walk(rib);
         while rib.has_fib_changes() {
             self.take(rib.drain_fib(2));
         }
