@@ -128,5 +128,6 @@ impl Driver {
     }
 }
 
-/// Read at most this much before the router gets it.
-const BATCH_OCTETS: usize = 256 * 1024;
+/// Read at most this much before the router gets it: in some milliseconds it is
+/// another peer's turn.
+const BATCH_OCTETS: usize = 64 * 1024;
