@@ -8,6 +8,7 @@ mod cases;
 mod foreign;
 mod ours;
 mod pair;
+mod rogue;
 mod stand;
 mod talker;
 

@@ -256,6 +256,10 @@ fn second_daemon(bench: &Bench) -> anyhow::Result<()> {
         ),
         (
             daemon.replace("bgpd.sock", "second.sock"),
+            &["another bgpd (pid ", "protocol 186"],
+        ),
+        (
+            daemon.replace("bgpd.sock", "second.sock") + "\n[bgpd.kernel]\nprotocol = 187\n",
             &["0.0.0.0:179", "in use"],
         ),
     ] {

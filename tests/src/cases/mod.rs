@@ -4,6 +4,7 @@ mod clock;
 mod configuration;
 mod graceful;
 mod healthy;
+mod hostile;
 mod inputs;
 mod mistakes;
 mod restart;
@@ -74,6 +75,7 @@ pub(crate) fn all() -> Vec<Case> {
         inputs::all(),
         graceful::all(),
         vlan::all(),
+        hostile::all(),
         clock::all(),
     ];
     parts.into_iter().flatten().collect()

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 use anyhow::Context;
@@ -29,7 +29,7 @@ pub(super) fn set(namespace: &Namespace, remote: IpAddr, key: &str) -> anyhow::R
     })?
     .iter()
     .try_for_each(|socket| {
-        set_key(socket, remote, key).context("setting the key on OpenBGPD's socket")
+        set_md5_key(socket, remote, key).context("setting the key on OpenBGPD's socket")
     })
 }
 
@@ -86,12 +86,12 @@ fn take(pid: i32, number: i32) -> io::Result<OwnedFd> {
 }
 
 #[expect(unsafe_code, reason = "TCP_MD5SIG has no safe wrapper")]
-fn set_key(socket: &OwnedFd, remote: IpAddr, key: &str) -> io::Result<()> {
+pub(crate) fn set_md5_key(socket: &impl AsFd, remote: IpAddr, key: &str) -> io::Result<()> {
     let option = tcp_md5sig(remote, key);
     // SAFETY: the pointer and the length are those of `option`, which outlives the call.
     let result = unsafe {
         libc::setsockopt(
-            socket.as_raw_fd(),
+            socket.as_fd().as_raw_fd(),
             libc::IPPROTO_TCP,
             libc::TCP_MD5SIG,
             option.as_ptr().cast(),

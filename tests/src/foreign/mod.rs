@@ -18,6 +18,7 @@ use ipnet::IpNet;
 use lab::world::Namespace;
 
 pub(crate) use bird::Bird;
+pub(crate) use listener_key::set_md5_key;
 
 /// Which daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
