@@ -259,9 +259,20 @@ impl Routers {
         Ok(())
     }
 
-    /// From the near host to the far one and back.
+    /// From the near host to the far one and back, once every link on the way
+    /// knows its neighbor.
     fn flow(&self) -> anyhow::Result<Flow> {
         let to = (&self.far, SocketAddr::new(IpAddr::V4(FAR), 7));
+        wait::until("packets pass", PATIENCE, || {
+            let words = |error: world::Error| error.to_string();
+            let first = Flow::start(&self.near, to, Duration::from_millis(50)).map_err(words)?;
+            wait::pause(Duration::from_millis(120)).map_err(|error| error.to_string())?;
+            let outcome = first.stop();
+            match outcome.back.received {
+                0 => Err(format!("{outcome:?}")),
+                _ => Ok(()),
+            }
+        })?;
         Ok(Flow::start(&self.near, to, Duration::from_millis(1))?)
     }
 

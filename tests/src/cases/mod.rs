@@ -6,6 +6,7 @@ mod graceful;
 mod healthy;
 mod hostile;
 mod inputs;
+mod mend;
 mod mistakes;
 mod restart;
 mod secrets;
@@ -77,6 +78,7 @@ pub(crate) fn all() -> Vec<Case> {
         vlan::all(),
         hostile::all(),
         clock::all(),
+        mend::all(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -31,11 +31,11 @@ pub(super) fn all() -> Vec<Case> {
     ]
 }
 
-const AWS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 10, 1));
-const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 10, 2));
+pub(super) const AWS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 10, 1));
+pub(super) const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 10, 2));
 const AWS_ASN: u32 = 64512;
 
-fn vif(key: &Path, vlan: u16) -> String {
+pub(super) fn vif(key: &Path, vlan: u16) -> String {
     format!(
         "[[vif]]\nname = \"them\"\nkind = \"private\"\nparent = \"{WIRE}\"\nvlan = {vlan}\nmtu = 1500\n\
          local = \"{OURS}/30\"\npeer = \"{AWS}\"\npeer_asn = {AWS_ASN}\nauth_key_file = \"{}\"\n\
@@ -45,7 +45,7 @@ fn vif(key: &Path, vlan: u16) -> String {
 }
 
 /// BIRD in AWS's place.
-fn aws(hold_time: u16) -> Neighbor {
+pub(super) fn aws(hold_time: u16) -> Neighbor {
     Neighbor {
         local: AWS,
         remote: OURS,
@@ -60,18 +60,18 @@ fn aws(hold_time: u16) -> Neighbor {
 }
 
 /// Two routers on a trunk, and BIRD on its VLAN.
-fn trunk(bench: &Bench, vlan: u16, hold_time: u16) -> anyhow::Result<(Pair, Bird)> {
+pub(super) fn trunk(bench: &Bench, vlan: u16, neighbor: Neighbor) -> anyhow::Result<(Pair, Bird)> {
     let pair = Pair::create(bench)?;
     pair.theirs.ip(&format!(
         "link add link {WIRE} name {WIRE}.{vlan} type vlan id {vlan}\nlink set dev {WIRE}.{vlan} up\n\
          address add {AWS}/30 dev {WIRE}.{vlan}"
     ))?;
-    let bird = Bird::start(&pair.theirs, &bench.directory, aws(hold_time))?;
+    let bird = Bird::start(&pair.theirs, &bench.directory, neighbor)?;
     Ok((pair, bird))
 }
 
 fn session_over_vlan(bench: &Bench) -> anyhow::Result<()> {
-    let (pair, mut bird) = trunk(bench, 101, 9)?;
+    let (pair, mut bird) = trunk(bench, 101, aws(9))?;
     let key = key_file(bench, "key", KEY)?;
     let ours = Ours::start(bench, &pair.ours, &vif(&key, 101))?;
     let peer = wait::until("the session is Established", PATIENCE, || {
@@ -103,7 +103,7 @@ fn session_over_vlan(bench: &Bench) -> anyhow::Result<()> {
 }
 
 fn zero_hold_time(bench: &Bench) -> anyhow::Result<()> {
-    let (pair, _bird) = trunk(bench, 101, 0)?;
+    let (pair, _bird) = trunk(bench, 101, aws(0))?;
     let key = key_file(bench, "key", KEY)?;
     let ours = Ours::start(bench, &pair.ours, &vif(&key, 101))?;
     wait::until(
@@ -130,7 +130,7 @@ fn zero_hold_time(bench: &Bench) -> anyhow::Result<()> {
 }
 
 fn foreign_vlan(bench: &Bench) -> anyhow::Result<()> {
-    let (pair, _bird) = trunk(bench, 102, 9)?;
+    let (pair, _bird) = trunk(bench, 102, aws(9))?;
     pair.ours.ip(&format!(
         "link add link {WIRE} name other type vlan id 101\nlink set dev other up"
     ))?;
