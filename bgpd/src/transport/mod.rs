@@ -187,5 +187,8 @@ fn set_peer_ttl(socket: &Socket, remote: IpAddr, ttl: Ttl) -> io::Result<()> {
     }
 }
 
-const BACKLOG: i32 = 128;
+/// A SYN that finds it full is dropped, and comes again a second later at best:
+/// after a restart all peers come at once. The kernel bounds it by
+/// `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
 const CLASS_SELECTOR_6: u32 = 48 << 2;
