@@ -1,6 +1,7 @@
 //! Cisco IOS-XR: ASR 9000, NCS 5500.
 
-use crate::platform::{Entry, dotted, nothing_missing, templates};
+use crate::check::{Mistake, Router};
+use crate::platform::{Entry, dotted, templates};
 use crate::quoting::Quoting;
 
 pub(crate) static ENTRY: Entry = Entry {
@@ -30,5 +31,16 @@ pub(crate) static ENTRY: Entry = Entry {
         "rollback.j2",
     ],
     forms: &[],
-    check: nothing_missing,
+    check,
 };
+
+fn check(router: &Router) -> Vec<Mistake> {
+    let slow = router.links().iter().filter_map(|link| {
+        let bfd = link.bfd.filter(|bfd| bfd.multiplier > 16)?;
+        Some(Mistake::new(format!(
+            "VIF {}: IOS-XR has a BFD multiplier of 16 at most, not {}",
+            link.name, bfd.multiplier
+        )))
+    });
+    slow.collect()
+}
