@@ -11,7 +11,7 @@ use bgp_core::config::Peer;
 use bgp_core::policy::{Changes, Policy, PrefixMatch, Rule, Verdict};
 use bgp_core::rib::{FibRoute, Hop, OnDown, PrefixLimitExceeded, Rib, Scan};
 use bgp_core::wire::{Community, ExtendedCommunity, PathAttributes};
-use bgp_core::{Family, PathId};
+use bgp_core::{Asn, Family, PathId};
 use ipnet::IpNet;
 use rib_world::{
     Kernel, Receiver, announcing, attributes, codec, drain, ending, net, peer, prefixes, rib,
@@ -149,6 +149,31 @@ fn every_path_says_why_it_is_not_best() {
             ),
         ]
     );
+}
+
+#[test]
+fn a_path_through_any_of_our_as_numbers_is_a_loop() {
+    let (mut rib, mut peers) = three();
+    let prefix = [net("10.1.0.0/16")];
+    announce(&mut rib, A, &peers[0], &[64512, 65099], &prefix);
+    let refused = |rib: &mut Rib| {
+        while rib.has_walks() {
+            rib.walk(1000);
+        }
+        !paths(rib, "10.1.0.0/16")[0].best
+    };
+    assert!(!refused(&mut rib));
+    // C's session is by another AS number of ours, from now on and no longer.
+    for (local_asn, is_loop) in [(65099, true), (65010, false)] {
+        peers[2].local_asn = Asn(local_asn);
+        rib.configure(C, Arc::new(peers[2].clone()));
+        assert_eq!(refused(&mut rib), is_loop);
+    }
+    peers[2].local_asn = Asn(65099);
+    rib.configure(C, Arc::new(peers[2].clone()));
+    assert!(refused(&mut rib));
+    rib.remove(C);
+    assert!(!refused(&mut rib));
 }
 
 #[test]

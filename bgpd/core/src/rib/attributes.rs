@@ -154,7 +154,7 @@ impl AttributeTable {
         self.packed(id).originator_id()
     }
 
-    pub(super) fn as_path_has(&self, id: AttributesId, asns: [Asn; 2]) -> bool {
+    pub(super) fn as_path_has(&self, id: AttributesId, asns: &[Asn]) -> bool {
         self.packed(id).as_path_has(asns)
     }
 

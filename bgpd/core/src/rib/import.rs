@@ -163,7 +163,7 @@ impl Judgement {
 /// What is wrong with these attributes from this peer, whatever the prefix.
 fn refusal(context: &Context, peer: &Peer, received: AttributesId) -> Option<Refusal> {
     let attributes = &context.attributes;
-    if attributes.as_path_has(received, [context.settings.asn, peer.config.local_asn]) {
+    if attributes.as_path_has(received, &context.own_asns) {
         return Some(Refusal::AsPathLoop);
     }
     if attributes.originator_id(received) == Some(context.settings.router_id) {

@@ -165,6 +165,7 @@ impl Rib {
         let with_fib = settings.fib == FibUse::Kernel;
         Self {
             context: Context {
+                own_asns: vec![settings.asn],
                 settings,
                 peers: Peers::default(),
                 attributes: AttributeTable::default(),
@@ -185,6 +186,7 @@ impl Rib {
         }
         let Some(index) = self.context.peers.index(path) else {
             self.context.peers.insert(Peer::new(path, config));
+            self.gather_own_asns();
             return;
         };
         let peer = self.context.peers.get_mut(index);
@@ -198,6 +200,7 @@ impl Rib {
         if receives_differently(&old, &config) {
             self.begin_walk(index, Task::Reevaluate);
         }
+        self.gather_own_asns();
         if is_other_kind {
             // Who may hear of its routes is another question then.
             self.ipv4.mark_all();
@@ -220,7 +223,25 @@ impl Rib {
         }
         self.context.peers.forget_name(index);
         self.leaving.push(index);
+        self.gather_own_asns();
         self.forget_peers();
+    }
+
+    /// Where they are not what they were, other routes than before are loops.
+    fn gather_own_asns(&mut self) {
+        let peers = &self.context.peers;
+        let local_asn = |index| peers.get(index).config.local_asn;
+        let mut own: Vec<Asn> = peers.indices().map(local_asn).collect();
+        own.push(self.context.settings.asn);
+        own.sort_unstable();
+        own.dedup();
+        if own != self.context.own_asns {
+            let peers: Vec<PeerIndex> = peers.indices().collect();
+            self.context.own_asns = own;
+            for index in peers {
+                self.begin_walk(index, Task::Reevaluate);
+            }
+        }
     }
 
     /// Routes may flow to and from the peer. What it sent in an earlier session

@@ -116,7 +116,7 @@ impl Packed<'_> {
     }
 
     /// Whether AS_PATH has one of these.
-    pub(super) fn as_path_has(self, asns: [Asn; 2]) -> bool {
+    pub(super) fn as_path_has(self, asns: &[Asn]) -> bool {
         let mut reader = Reader::new(self.0);
         reader.next_hop();
         reader.scalars();

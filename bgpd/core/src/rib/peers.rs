@@ -14,7 +14,7 @@ use super::{Hop, Session, Settings};
 use crate::config::{self, Ttl};
 use crate::policy::Compiled;
 use crate::wire::NextHop;
-use crate::{Family, PathId};
+use crate::{Asn, Family, PathId};
 
 /// A configured neighbor.
 #[derive(Debug)]
@@ -141,6 +141,11 @@ impl Peers {
         all.find(|index| *self.get(*index).config.name == *name)
     }
 
+    /// All that are in the configuration, in any order.
+    pub(super) fn indices(&self) -> impl Iterator<Item = PeerIndex> {
+        self.by_id.values().copied()
+    }
+
     pub(super) fn get(&self, index: PeerIndex) -> &Peer {
         self.slots[usize::from(index.0)]
             .as_ref()
@@ -187,6 +192,9 @@ impl Peers {
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) settings: Settings,
+    /// The daemon's and every peer's `local_asn`, in order: whichever of them is
+    /// in an AS_PATH, the route has been here.
+    pub(super) own_asns: Vec<Asn>,
     pub(super) peers: Peers,
     pub(super) attributes: AttributeTable,
 }
