@@ -161,6 +161,20 @@ fn a_link_file_needs_no_aws_and_every_part_stands_alone() {
 }
 
 #[test]
+fn the_readmes_link_file_is_one() {
+    let readme = include_str!("../../vendor-configs/README.md");
+    let toml = readme.split("```toml").nth(1).unwrap();
+    let toml = toml.split("```").next().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = link_file(directory.path(), "edge1.toml", toml);
+    let asked = ["router-config", "--link", &file, "--platform", "cisco_ios"];
+    let run = run_dxctl(&[&asked[..], &["--reveal"]].concat(), &[]);
+    assert!(run.out.contains("Still to fill in: nothing"), "{run:?}");
+    let route = "ip route vrf PROD 10.128.0.0 255.128.0.0 Tunnel1 203.0.113.1 250";
+    assert!(run.out.contains(route), "{run:?}");
+}
+
+#[test]
 fn a_link_files_mistakes_name_their_place() {
     let directory = tempfile::tempdir().unwrap();
     for (from, to, words) in [

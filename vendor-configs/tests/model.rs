@@ -342,3 +342,16 @@ fn every_golden_belongs_to_a_case() {
         }
     }
 }
+
+#[test]
+fn the_readme_has_a_row_for_every_platform_and_its_forms() {
+    let readme = include_str!("../README.md");
+    for platform in Platform::all() {
+        let row = format!("| `{platform}` |");
+        let row = readme.lines().find(|line| line.starts_with(&row));
+        let row = row.unwrap_or_else(|| panic!("{platform} has no row"));
+        for form in platform.forms() {
+            assert!(row.contains(&format!("`{form}`")), "{row}");
+        }
+    }
+}
