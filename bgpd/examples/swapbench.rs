@@ -1,17 +1,19 @@
-//! What a swap costs at 1, 10,000, 100,000 and 1,000,000 routes, and what
-//! putting routes into the kernel costs beside the kernel's own limit.
+//! What a swap costs at 1, 10,000, 100,000 and 1,000,000 routes, also while more
+//! routes are on their way into the kernel, and what putting routes into the
+//! kernel costs beside the kernel's own limit.
 //!
-//! `cargo run --release -p bgpd --example swapbench [ROUTES…]`, as root. Works in
+//! `cargo run --release -p bgpd --example swapbench [ipv6] [ROUTES…]`, as root. Works in
 //! a network namespace of its own. Times are the fast path's: from the command
 //! (or the carrier event) to the kernel's answer.
 
+use std::net::IpAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use bgp_core::PathId;
 use bgp_core::config::{Kernel, OnShutdown};
 use bgp_core::rib::{FibChange, FibRoute, Hop};
+use bgp_core::{Family, PathId};
 use bgpd::fastpath::{self, Event, PathLink};
 use bgpd::netlink::nexthop::{self, Gateway, Members};
 use bgpd::netlink::{Batch, Socket, route};
@@ -21,8 +23,16 @@ use nix::sched::{CloneFlags, unshare};
 use tokio::sync::mpsc;
 
 fn main() -> anyhow::Result<()> {
-    let sizes: Vec<u32> = std::env::args()
+    let (families, sizes): (Vec<String>, Vec<String>) = std::env::args()
         .skip(1)
+        .partition(|argument| argument == "ipv6");
+    let family = if families.is_empty() {
+        Family::Ipv4
+    } else {
+        Family::Ipv6
+    };
+    let sizes: Vec<u32> = sizes
+        .iter()
         .map(|size| size.parse())
         .collect::<Result<_, _>>()?;
     let sizes = if sizes.is_empty() {
@@ -31,31 +41,32 @@ fn main() -> anyhow::Result<()> {
         sizes
     };
     println!(
-        "routes     raw µs  fib µs  restart µs  session ms (median, worst)  carrier ms (median, worst)  audit ms  MB"
+        "routes     raw µs  fib µs  restart µs  session ms (median, worst)  carrier ms (median, worst)  under load ms (median, worst)  audit ms  MB"
     );
     for size in sizes {
         // Each size in a fresh namespace, which goes with its thread.
-        std::thread::spawn(move || measure(size))
+        std::thread::spawn(move || measure(family, size))
             .join()
             .map_err(|_| anyhow::anyhow!("it panicked"))??;
     }
     Ok(())
 }
 
-fn measure(size: u32) -> anyhow::Result<()> {
+fn measure(family: Family, size: u32) -> anyhow::Result<()> {
     unshare(CloneFlags::CLONE_NEWNET).context("a network namespace (root is needed)")?;
     std::fs::write("/proc/sys/net/ipv4/nexthop_compat_mode", "0")?;
     for (index, name) in [(1, "left"), (2, "right")] {
         ip(&format!("link add {name} type veth peer name {name}-far"))?;
         ip(&format!("addr add 10.0.{index}.1/24 dev {name}"))?;
+        ip(&format!("addr add fd00:{index}::1/64 dev {name} nodad"))?;
         ip(&format!("link set {name} up"))?;
         ip(&format!("link set {name}-far up"))?;
     }
     std::thread::sleep(Duration::from_millis(1500));
 
-    let raw = raw_limit(size)?;
+    let raw = raw_limit(family, size)?;
     let before = resident();
-    let (mut daemon, fib) = Daemon::load(size)?;
+    let (mut daemon, fib) = Daemon::load(family, size)?;
     let memory = resident().saturating_sub(before) >> 10;
     let session = daemon.swaps(Swap::Session)?;
     let carrier = daemon.swaps(Swap::Carrier)?;
@@ -69,14 +80,15 @@ fn measure(size: u32) -> anyhow::Result<()> {
     daemon.fib.shutdown(OnShutdown::Keep);
     drop(daemon);
 
-    let (daemon, restart) = Daemon::load(size)?;
+    let (mut daemon, restart) = Daemon::load(family, size)?;
     ensure!(
         daemon.fib.status().adopted == u64::from(size),
         "not all routes were adopted"
     );
+    let loading = daemon.swaps_under_load(family, size)?;
     let per_route = |took: Duration| took.as_secs_f64() * 1e6 / f64::from(size);
     println!(
-        "{size:<9} {:>7.2} {:>7.2} {:>11.2}  {:>16.3} {:>9.3}  {:>16.3} {:>9.3}  {:>8.0}  {memory:>3}",
+        "{size:<9} {:>7.2} {:>7.2} {:>11.2}  {:>16.3} {:>9.3}  {:>16.3} {:>9.3}  {:>19.3} {:>9.3}  {:>8.0}  {memory:>3}",
         per_route(raw),
         per_route(fib),
         per_route(restart),
@@ -84,19 +96,21 @@ fn measure(size: u32) -> anyhow::Result<()> {
         session.1.as_secs_f64() * 1e3,
         carrier.0.as_secs_f64() * 1e3,
         carrier.1.as_secs_f64() * 1e3,
+        loading.0.as_secs_f64() * 1e3,
+        loading.1.as_secs_f64() * 1e3,
         audit.as_secs_f64() * 1e3,
     );
     Ok(())
 }
 
 /// The same messages in the same batches, with nothing behind them.
-fn raw_limit(size: u32) -> anyhow::Result<Duration> {
+fn raw_limit(family: Family, size: u32) -> anyhow::Result<Duration> {
     let (mut socket, mut batch) = (Socket::new()?, Batch::new());
-    let gateway = Gateway {
+    let left = Gateway {
         ifindex: nix::net::if_::if_nametoindex("left")?,
-        address: [10, 0, 1, 2].into(),
+        address: gateway(family, 1),
     };
-    nexthop::put_gateway(&mut batch, 1, 186, &gateway, nexthop::Put::New);
+    nexthop::put_gateway(&mut batch, 1, 186, &left, nexthop::Put::New);
     nexthop::put_group(
         &mut batch,
         2,
@@ -116,7 +130,13 @@ fn raw_limit(size: u32) -> anyhow::Result<Duration> {
     let mut refused = 0;
     let start = Instant::now();
     for index in 0..size {
-        route::put(&mut batch, &place, &prefix(index), 2, route::Put::New);
+        route::put(
+            &mut batch,
+            &place,
+            &prefix(family, index),
+            2,
+            route::Put::New,
+        );
         if batch.len() == 512 {
             socket.execute(&mut batch, |_| refused += 1)?;
         }
@@ -135,6 +155,7 @@ struct Daemon {
     fib: fib::Handle,
     fastpath: fastpath::Handle,
     events: mpsc::UnboundedReceiver<Event>,
+    router: mpsc::Receiver<router::Command>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,7 +166,7 @@ enum Swap {
 
 impl Daemon {
     /// With all routes in the kernel, and how long that took.
-    fn load(size: u32) -> anyhow::Result<(Self, Duration)> {
+    fn load(family: Family, size: u32) -> anyhow::Result<(Self, Duration)> {
         let kernel = Kernel {
             install: true,
             table: 254,
@@ -171,28 +192,8 @@ impl Daemon {
         let fib = fib::spawn(kernel, fastpath.clone(), router)?;
         // Without this the adoption of an earlier run's routes would count.
         fib.carried();
-        let hop = |path: u8| Hop {
-            path: PathId(path.into()),
-            gateway: [10, 0, path, 2].into(),
-        };
-        let route = Some(FibRoute {
-            best: hop(1),
-            backup: Some(hop(2)),
-        });
-        let changes: Vec<FibChange> = (0..size)
-            .map(|index| FibChange {
-                prefix: prefix(index),
-                route,
-            })
-            .collect();
         let start = Instant::now();
-        for part in changes.chunks(4096) {
-            let mut part = part.to_vec();
-            while let Err(refused) = fib.apply(part, Instant::now()) {
-                part = refused;
-                ready.blocking_recv().context("the FIB has ended")?;
-            }
-        }
+        apply(&fib, family, 0..size, || ready.blocking_recv());
         fib.carried();
         let took = start.elapsed();
         let status = fib.status();
@@ -205,6 +206,7 @@ impl Daemon {
                 fib,
                 fastpath,
                 events,
+                router: ready,
             },
             took,
         ))
@@ -214,24 +216,45 @@ impl Daemon {
     fn swaps(&mut self, by: Swap) -> anyhow::Result<(Duration, Duration)> {
         let mut times = Vec::new();
         for _ in 0..12 {
-            for up in [false, true] {
-                match by {
-                    Swap::Session if up => self.fastpath.path_up(PathId(1)),
-                    Swap::Session => self.fastpath.path_down(PathId(1), "measured".into()),
-                    Swap::Carrier => ip(&format!(
-                        "link set left-far {}",
-                        if up { "up" } else { "down" }
-                    ))?,
-                }
-                times.push(self.swapped(up)?);
-            }
+            self.swap_and_back(by, &mut times)?;
         }
-        times.sort_unstable();
-        let worst = times.last().copied().unwrap_or_default();
-        Ok((
-            times.get(times.len() / 2).copied().unwrap_or_default(),
-            worst,
-        ))
+        Ok(median_and_worst(times))
+    }
+
+    /// The same while the FIB has as many routes again to put into the kernel.
+    fn swaps_under_load(
+        &mut self,
+        family: Family,
+        size: u32,
+    ) -> anyhow::Result<(Duration, Duration)> {
+        let fib = self.fib.clone();
+        let (_, nobody) = mpsc::channel(1);
+        let mut ready = std::mem::replace(&mut self.router, nobody);
+        let load = std::thread::spawn(move || {
+            apply(&fib, family, size..size * 2, || ready.blocking_recv());
+            fib.carried();
+        });
+        let mut times = Vec::new();
+        while !load.is_finished() {
+            self.swap_and_back(Swap::Session, &mut times)?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(median_and_worst(times))
+    }
+
+    fn swap_and_back(&mut self, by: Swap, times: &mut Vec<Duration>) -> anyhow::Result<()> {
+        for up in [false, true] {
+            match by {
+                Swap::Session if up => self.fastpath.path_up(PathId(1)),
+                Swap::Session => self.fastpath.path_down(PathId(1), "measured".into()),
+                Swap::Carrier => ip(&format!(
+                    "link set left-far {}",
+                    if up { "up" } else { "down" }
+                ))?,
+            }
+            times.push(self.swapped(up)?);
+        }
+        Ok(())
     }
 
     fn swapped(&mut self, wanted: bool) -> anyhow::Result<Duration> {
@@ -254,11 +277,64 @@ impl Daemon {
     }
 }
 
-fn prefix(index: u32) -> IpNet {
-    IpNet::new_assert(
-        std::net::Ipv4Addr::from((20 << 24) + (index << 8)).into(),
-        24,
-    )
+/// Hands all of these to the FIB, as fast as it takes them.
+fn apply(
+    fib: &fib::Handle,
+    family: Family,
+    prefixes: std::ops::Range<u32>,
+    mut wait: impl FnMut() -> Option<router::Command>,
+) {
+    let hop = |path: u8| Hop {
+        path: PathId(path.into()),
+        gateway: gateway(family, path),
+    };
+    let route = Some(FibRoute {
+        best: hop(1),
+        backup: Some(hop(2)),
+    });
+    let mut rest = prefixes.map(|index| FibChange {
+        prefix: prefix(family, index),
+        route,
+    });
+    loop {
+        let mut part: Vec<FibChange> = rest.by_ref().take(4096).collect();
+        if part.is_empty() {
+            return;
+        }
+        while let Err(refused) = fib.apply(part, Instant::now()) {
+            part = refused;
+            if wait().is_none() {
+                return;
+            }
+        }
+    }
+}
+
+fn median_and_worst(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort_unstable();
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    (median, times.last().copied().unwrap_or_default())
+}
+
+fn prefix(family: Family, index: u32) -> IpNet {
+    match family {
+        Family::Ipv4 => {
+            let address = std::net::Ipv4Addr::from((20 << 24) + (index << 8));
+            IpNet::new_assert(address.into(), 24)
+        }
+        Family::Ipv6 => {
+            let address = (0x2001_u128 << 112) + (u128::from(index) << 80);
+            IpNet::new_assert(std::net::Ipv6Addr::from(address).into(), 48)
+        }
+    }
+}
+
+/// On the link of this number.
+fn gateway(family: Family, link: u8) -> IpAddr {
+    match family {
+        Family::Ipv4 => [10, 0, link, 2].into(),
+        Family::Ipv6 => [0xfd00, link.into(), 0, 0, 0, 0, 0, 2].into(),
+    }
 }
 
 fn ip(arguments: &str) -> anyhow::Result<()> {

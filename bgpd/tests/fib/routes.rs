@@ -73,6 +73,22 @@ fn a_changed_route_is_replaced_and_a_withdrawn_one_is_gone() {
 }
 
 #[test]
+fn the_time_of_each_batch_until_the_kernel_has_it_is_counted() {
+    in_namespace(|| {
+        two_links();
+        let daemon = Daemon::start_with_paths_up();
+        daemon.apply(many(1000, route(hop(LEFT), None)));
+        let earlier = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+        daemon.fib.apply(many(1000, None), earlier).unwrap();
+        daemon.fib.carried();
+        let latency = daemon.fib.latency();
+        assert_eq!(latency.get_sample_count(), 2);
+        let seconds = latency.get_sample_sum();
+        assert!((1.0..10.0).contains(&seconds), "{seconds}");
+    });
+}
+
+#[test]
 fn of_several_changes_that_wait_only_the_last_of_each_prefix_counts() {
     in_namespace(|| {
         two_links();
