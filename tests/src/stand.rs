@@ -3,6 +3,8 @@
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bgp_core::Family;
@@ -21,10 +23,14 @@ pub(crate) struct Stand {
     pub(crate) bird: Bird,
     players: usize,
     next: AtomicUsize,
+    began: Instant,
 }
 
 /// Where bgpd listens for the played ones.
 pub(crate) const SPEAKER: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 2);
+/// Connections from one address, and then how often.
+const AT_ONCE: u32 = 6;
+const EVERY: Duration = Duration::from_millis(1100);
 const INTERNAL: Ipv4Addr = Ipv4Addr::new(169, 254, 254, 1);
 
 impl Stand {
@@ -79,6 +85,7 @@ impl Stand {
             bird,
             players,
             next: AtomicUsize::new(0),
+            began: Instant::now(),
         };
         wait::until("the healthy session is up", PATIENCE, || {
             stand.healthy().map_err(|error| format!("{error:#}"))
@@ -86,13 +93,18 @@ impl Stand {
         Ok(stand)
     }
 
-    /// An address that a peer of this kind comes from: each in its turn, for a
-    /// peer that connects again and again is made to wait.
+    /// An address that a peer of this kind comes from, each in its turn: one that
+    /// connects again and again is made to wait.
     pub(crate) fn address(&self, session: Session) -> Ipv4Addr {
         match session {
             Session::Internal => INTERNAL,
             Session::External | Session::ExternalIpv4 | Session::TwoOctet | Session::Extended => {
-                player(self.next.fetch_add(1, Ordering::Relaxed) % self.players)
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
+                // When the address will have been let in again.
+                let round = u32::try_from(number / self.players).unwrap_or(u32::MAX);
+                let due = EVERY * round.saturating_sub(AT_ONCE);
+                thread::sleep(due.saturating_sub(self.began.elapsed()));
+                player(number % self.players)
             }
         }
     }

@@ -32,6 +32,30 @@ pub fn captured() -> io::Result<Vec<(String, Vec<u8>)>> {
     hex_lines("tcpdump-pcaps/streams.txt.gz")
 }
 
+/// The UPDATEs of a real table as one peer sent it: 577,706 prefixes.
+pub fn table() -> io::Result<Vec<Vec<u8>>> {
+    let mut records = vec![];
+    let file = fs::File::open(crate::data("updates.et-header.2015.gz"))?;
+    GzDecoder::new(file).read_to_end(&mut records)?;
+    let (mut updates, mut left) = (vec![], records.as_slice());
+    // RFC 6396 §2: a time, a type, a subtype, the length of what follows.
+    while let Some((&[.., s0, s1, l0, l1, l2, l3], rest)) = left.split_first_chunk::<12>() {
+        let length = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
+        let Some((record, rest)) = rest.split_at_checked(length) else {
+            break;
+        };
+        // BGP4MP_MESSAGE_AS4: microseconds and the peer's header before the message,
+        // whose type is after its marker and length.
+        if let ([0, 4], Some(message)) = ([s0, s1], record.get(24..))
+            && message.get(18) == Some(&crate::bytes::UPDATE)
+        {
+            updates.push(message.to_vec());
+        }
+        left = rest;
+    }
+    Ok(updates)
+}
+
 /// Hex, two spaces, a name.
 fn hex_lines(file: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut text = String::new();

@@ -15,6 +15,7 @@ mod framing;
 mod given;
 mod header;
 mod multiprotocol;
+mod mutation;
 mod nlri;
 mod open;
 mod row;
@@ -25,7 +26,8 @@ use std::path::PathBuf;
 
 pub use bytes::{NEXT_HOP, PEER_AS, SPEAKER_AS, announcement, message};
 pub use dice::Dice;
-pub use given::{captured, recorded, seeds};
+pub use given::{captured, recorded, seeds, table};
+pub use mutation::{Attribute, Parted, mutate};
 pub use row::{End, MED_BEFORE, Observed, Outcome, Route, Row, Session, Stage};
 
 /// Every row made by rule, the same in every run.

@@ -44,7 +44,7 @@ fn goes_alone(row: &Row) -> bool {
 
 fn judge(bench: &Bench, rows: Vec<Row>) -> anyhow::Result<()> {
     let (alone, together): (Vec<_>, Vec<_>) = rows.into_iter().partition(goes_alone);
-    let stand = Stand::build(bench, alone.len() / CONNECTIONS + WORKERS)?;
+    let stand = Stand::build(bench, PLAYERS)?;
     let mut by_session: BTreeMap<Session, Vec<Row>> = BTreeMap::new();
     for row in together {
         by_session.entry(row.session).or_default().push(row);
@@ -230,8 +230,7 @@ fn settle(
     }
 }
 
-/// From one address, which is not let in again and again.
-const CONNECTIONS: usize = 6;
+const PLAYERS: usize = 300;
 const WORKERS: usize = 4;
 const SAMPLE: usize = 1500;
 const SEED: u64 = 7606;

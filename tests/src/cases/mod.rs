@@ -2,12 +2,14 @@
 
 mod clock;
 mod configuration;
+mod differential;
 mod graceful;
 mod healthy;
 mod hostile;
 mod inputs;
 mod mend;
 mod mistakes;
+mod replay;
 mod restart;
 mod secrets;
 pub(crate) mod sessions;
@@ -74,6 +76,8 @@ pub(crate) fn all() -> Vec<Case> {
         secrets::all(),
         restart::all(),
         inputs::all(),
+        replay::all(),
+        differential::all(),
         graceful::all(),
         vlan::all(),
         hostile::all(),
