@@ -216,6 +216,8 @@ fn a_key_that_the_platform_cannot_write_is_refused_without_showing_it() {
         ("cisco_ios_xe", "what?is-this"),
         ("cisco_nxos", "semi;colon"),
         ("juniper_junos", "quo\"ted-key"),
+        ("juniper_srx", "$9$no-key-of-junos"),
+        ("cisco_ios", "longer-than-25-characters-"),
     ] {
         let mut link = cases::private();
         link.sessions[0].key =

@@ -1,8 +1,10 @@
 //! Cisco IOS 15, before IOS-XE. Its templates are IOS-XE's, which ask for the
 //! platform where the two differ.
 
+use crate::check::{Mistake, Router};
 use crate::cisco_ios_xe::{LINE, WORD};
-use crate::platform::{Entry, dotted, nothing_missing, templates};
+use crate::plan::SessionKey;
+use crate::platform::{Entry, dotted, templates};
 
 pub(crate) static ENTRY: Entry = Entry {
     name: "cisco_ios",
@@ -21,5 +23,21 @@ pub(crate) static ENTRY: Entry = Entry {
         "rollback.j2",
     ],
     forms: &[],
-    check: nothing_missing,
+    check: short_keys,
 };
+
+/// As documented of `neighbor password`; IOS-XE takes AWS's 80.
+fn short_keys(router: &Router) -> Vec<Mistake> {
+    let sessions = router.links().iter().flat_map(|link| &link.sessions);
+    let long = sessions.filter(|session| match &session.key {
+        SessionKey::Md5(key) => key.expose().len() > 25,
+        SessionKey::Unknown | SessionKey::LeftOut => false,
+    });
+    long.map(|session| {
+        Mistake::new(format!(
+            "the MD5 key of peer {} is longer than the 25 characters that classic IOS takes: create the BGP peer with a shorter one",
+            session.peer
+        ))
+    })
+    .collect()
+}

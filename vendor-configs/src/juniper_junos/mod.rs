@@ -11,7 +11,7 @@ pub(crate) static ENTRY: Entry = Entry {
     interface: dotted,
     comment: "#",
     description: STRING,
-    key: STRING,
+    key: KEY,
     longest_policy: 60,
     templates: templates![
         "config.j2",
@@ -29,6 +29,12 @@ pub(crate) const STRING: Quoting = Quoting {
     quote: Some('"'),
     escaped: "",
     refused: "\"\\?",
+};
+
+/// A key that begins with `$9$` would be taken for an encrypted one.
+pub(crate) const KEY: Quoting = Quoting {
+    refused: "\"\\?$",
+    ..STRING
 };
 
 pub(crate) const SET: &[Form] = &[Form {

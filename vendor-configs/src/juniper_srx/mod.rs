@@ -1,6 +1,6 @@
 //! Juniper SRX: Junos as on MX, and a security zone that lets BGP and BFD in.
 
-use crate::juniper_junos::{SET, STRING};
+use crate::juniper_junos::{KEY, SET, STRING};
 use crate::platform::{Entry, dotted, nothing_missing, templates};
 
 pub(crate) static ENTRY: Entry = Entry {
@@ -10,7 +10,7 @@ pub(crate) static ENTRY: Entry = Entry {
     interface: dotted,
     comment: "#",
     description: STRING,
-    key: STRING,
+    key: KEY,
     longest_policy: 48,
     templates: templates![
         "config.j2",
