@@ -66,7 +66,8 @@ impl KernelTable {
             // A datagram socket's connect looks for a route and sends nothing.
             let found = self.socket.connect((*address, 9)).is_ok();
             if found != (wanted == Wanted::All) {
-                return Err("routes are missing, or left".to_owned());
+                let seen = if found { "still there" } else { "missing" };
+                return Err(format!("the route to {address} is {seen}"));
             }
             self.settled += 1;
         }

@@ -27,6 +27,9 @@ const WORST: Quantity = Quantity::milliseconds("worst");
 /// Resident, as a median of its samples.
 const MEMORY_FIRST: Quantity = Quantity::megabytes("memory, first minute");
 const MEMORY_LAST: Quantity = Quantity::megabytes("memory, last minute");
+/// The longest pause between two looks of the driver: of the worst latencies so
+/// much may be its own.
+const PAUSE: Quantity = Quantity::milliseconds("driver's pause");
 /// Seconds of CPU time in a second.
 const LOAD: Quantity = Quantity::seconds("CPU a second");
 
@@ -46,10 +49,11 @@ pub(super) fn cases(options: &Options) -> anyhow::Result<Vec<Case>> {
             churn.duration.as_secs()
         );
         let round = move |speaker, programs: &Programs| churn.run(speaker, programs);
-        Ok(Case {
-            title,
-            entrants: options.entrants(&[Speaker::Bgpd], Rounds::One, round),
-        })
+        let mut entrants = options.entrants(&[Speaker::Bgpd], Rounds::One, round);
+        for entrant in &mut entrants {
+            entrant.rounds = Rounds::One;
+        }
+        Ok(Case { title, entrants })
     };
     sizes.map(case).collect()
 }
@@ -89,7 +93,10 @@ impl Churn {
     ) -> anyhow::Result<Figures> {
         let mut samples: Vec<Usage> = vec![stage.running.usage()?];
         let started = Instant::now();
+        let (mut last_look, mut pause) = (started, Duration::ZERO);
         driver.until("churn", self.duration + GRACE, |driver| {
+            pause = pause.max(last_look.elapsed());
+            last_look = Instant::now();
             let elapsed = started.elapsed().min(self.duration);
             let due = (elapsed.as_secs_f64() * f64::from(self.rate)) as usize;
             let sent = changes.send(driver, due, &monitor);
@@ -111,11 +118,11 @@ impl Churn {
         })?;
         let latencies = monitor.end()?;
         ensure!(latencies.len() == changes.made, "not all changes were seen");
-        figures(&latencies, &samples)
+        figures(&latencies, &samples, pause)
     }
 }
 
-fn figures(latencies: &[Duration], samples: &[Usage]) -> anyhow::Result<Figures> {
+fn figures(latencies: &[Duration], samples: &[Usage], pause: Duration) -> anyhow::Result<Figures> {
     let percentile = |percent: usize| {
         let at = (latencies.len() * percent / 100).min(latencies.len().saturating_sub(1));
         latencies.get(at).map(|latency| latency.as_secs_f64() * 1e3)
@@ -137,6 +144,7 @@ fn figures(latencies: &[Duration], samples: &[Usage]) -> anyhow::Result<Figures>
         (MEDIAN, percentile(50)),
         (MOST, percentile(99)),
         (WORST, percentile(100)),
+        (PAUSE, Some(pause.as_secs_f64() * 1e3)),
         (MEMORY_FIRST, memory(&samples[..minute])),
         (MEMORY_LAST, memory(&samples[samples.len() - minute..])),
         (LOAD, cpu),
