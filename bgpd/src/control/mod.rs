@@ -18,7 +18,7 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bgp_core::api::{ApiError, Events, EventsQuery, Reloaded, RoutesQuery};
+use bgp_core::api::{ApiError, Events, EventsQuery, Reloaded, Routes, RoutesQuery};
 use futures_util::StreamExt;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -70,7 +70,7 @@ struct Askable {
 }
 
 /// Lists of routes that may be made or on their way at a time.
-const LISTS: usize = 4;
+const LISTS: usize = 2;
 /// How long one waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -155,7 +155,7 @@ async fn routes(
     let routes = askable
         .router(|answer| router::Command::Routes { query, answer })
         .await?;
-    let answer = Json(routes).into_response();
+    let answer = written(routes).await?;
     // The turn lasts until the reader has nearly all of it.
     Ok(answer.map(|body| {
         let chunks = body.into_data_stream().map(move |chunk| {
@@ -164,6 +164,14 @@ async fn routes(
         });
         Body::from_stream(chunks)
     }))
+}
+
+/// Many thousand routes take longer to write than sessions may wait for a thread.
+async fn written(routes: Routes) -> Result<Response, Failure> {
+    let write = || panics::isolated(|| Json(routes).into_response());
+    let written = tokio::task::spawn_blocking(write).await;
+    let written = written.map_err(|_| stopping("bgpd"))?;
+    written.map_err(|panic| Failure(StatusCode::INTERNAL_SERVER_ERROR, panic.to_string()))
 }
 
 async fn route(

@@ -34,7 +34,7 @@ pub(super) fn all() -> Vec<Case> {
 
 const CLIENTS: usize = 1000;
 /// What a server may have open for them, with a margin.
-const FILES: usize = 100;
+const FILES: usize = 150;
 
 fn control(bench: &Bench) -> anyhow::Result<()> {
     let mut neighbourhood = Neighbourhood::start(bench, Setup::default())?;
