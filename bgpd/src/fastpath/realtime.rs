@@ -39,12 +39,12 @@ fn lock_memory() -> nix::Result<()> {
     if getrlimit(Resource::RLIMIT_MEMLOCK)?.0 != RLIM_INFINITY {
         setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY)?;
     }
-    // SAFETY: the call takes no pointer and changes no memory's content.
     #[expect(
         unsafe_code,
         reason = "nix has no MCL_ONFAULT, without which everything mapped would be touched"
     )]
     let result =
+        // SAFETY: the call takes no pointer and changes no memory's content.
         unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) };
     nix::errno::Errno::result(result).map(drop)
 }

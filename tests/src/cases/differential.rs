@@ -208,8 +208,16 @@ fn take(stand: &Stand, stream: &Stream) -> anyhow::Result<Table> {
         let query = format!("peer={peer}&within={}", last());
         Ok(!control.routes(&query)?.is_empty())
     })?;
+    let mut routes = control.routes(&format!("peer={peer}&limit={LIMIT}"))?;
+    if routes.len() == LIMIT {
+        routes.clear();
+        for first in 0..=u8::MAX {
+            let query = format!("peer={peer}&limit={LIMIT}&within={first}.0.0.0/8");
+            routes.extend(control.routes(&query)?);
+        }
+    }
     let mut table = Table::new();
-    for route in control.routes(&format!("peer={peer}&limit=10000000"))? {
+    for route in routes {
         let path = route.paths.iter().find(|path| path.peer == peer);
         let path = path.context("a route without its path")?;
         // Kept to be told of, and not used: BIRD has no such thing.
@@ -370,7 +378,7 @@ fn compare(stream: &Stream, ours: &Table, theirs: &Table) -> anyhow::Result<()> 
             .last
             .get(prefix)
             .and_then(|last| stream.updates.get(*last));
-        match update.and_then(|update| explain(&update.parted, we, they)) {
+        match update.and_then(|update| explain(prefix, &update.parted, we, they)) {
             Some(clause) => *explained.entry(clause).or_default() += 1,
             None => unexplained.push((prefix, update, we, they)),
         }
@@ -427,7 +435,12 @@ fn same(we: Option<&Seen>, they: Option<&Seen>) -> bool {
 }
 
 /// The RFC that makes, or allows, the difference.
-fn explain(update: &Parted, we: Option<&Seen>, they: Option<&Seen>) -> Option<&'static str> {
+fn explain(
+    prefix: &IpNet,
+    update: &Parted,
+    we: Option<&Seen>,
+    they: Option<&Seen>,
+) -> Option<&'static str> {
     let has = |code| update.attributes.iter().any(|it| it.code == code);
     match (we, they) {
         (None, Some(they)) if they.as_path.is_empty() => {
@@ -435,6 +448,9 @@ fn explain(update: &Parted, we: Option<&Seen>, they: Option<&Seen>) -> Option<&'
         }
         (None, Some(they)) if they.as_path.split([' ', '{', '}']).any(|asn| asn == "0") => {
             Some("RFC 7607 §2: a path with AS 0 is malformed")
+        }
+        (None, Some(_)) if is_this_network(prefix) => {
+            Some("RFC 4271 §6.3: a prefix of no host is ignored (RFC 6890: 0.0.0.0/8)")
         }
         (None, Some(_)) if has(25) => {
             Some("RFC 7606 §7.15, §3 (c): BIRD does not read IPv6 extended communities")
@@ -450,6 +466,12 @@ fn explain(update: &Parted, we: Option<&Seen>, they: Option<&Seen>) -> Option<&'
     }
 }
 
+fn is_this_network(prefix: &IpNet) -> bool {
+    matches!(prefix, IpNet::V4(prefix) if prefix.addr().octets()[0] == 0 && prefix.prefix_len() >= 8)
+}
+
+/// Routes that bgpd shows at once.
+const LIMIT: usize = 100_000;
 const NEXT_HOP_ATTRIBUTE: u8 = 3;
 /// AS4_PATH, AS4_AGGREGATOR, AIGP, BGP-LS, PREFIX-SID.
 const DISCARDED: [u8; 5] = [17, 18, 26, 29, 40];
