@@ -59,7 +59,10 @@ fn control(bench: &Bench) -> anyhow::Result<()> {
     wait::ensure(
         observed.files < before.files + FILES && observed.memory < before.memory + 200,
         "files and memory are bounded",
-        format!("{before:?}, then {observed:?}"),
+        format!(
+            "{before:?}, then {} MB, {} files",
+            observed.memory, observed.files
+        ),
     )?;
     drop(clients);
     wait::until("a list of routes is answered again", PATIENCE, || {
@@ -96,7 +99,7 @@ fn metrics(bench: &Bench) -> anyhow::Result<()> {
     wait::ensure(
         observed.files < before.files + FILES,
         "files are bounded",
-        format!("{before:?}, then {observed:?}"),
+        format!("{before:?}, then {} files", observed.files),
     )?;
     let (asked, mut answer) = (Instant::now(), String::new());
     let mut client = connect()?;

@@ -234,7 +234,7 @@ pub(super) struct Usage {
 }
 
 /// Ascending; the most that was seen.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Observed {
     pub(super) convergence: Vec<Duration>,
     pub(super) status: Vec<Duration>,
