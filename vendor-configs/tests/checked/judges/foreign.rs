@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
+use ipnet::IpNet;
 use tempfile::TempDir;
 use vendor_configs::indented::{self, Node};
 
@@ -124,6 +125,7 @@ pub(crate) fn openbgpd(text: &str) -> Vec<Complaint> {
     let file = File::new("bgpd.conf", text);
     let output = run(Command::new("/usr/sbin/bgpd").args(["-n", "-f", &file.path]));
     let said = both(&output);
+    let hosts = host_bits(text);
     let lines: Vec<Complaint> = said
         .lines()
         .filter(|line| !line.contains("configuration OK"))
@@ -135,7 +137,7 @@ pub(crate) fn openbgpd(text: &str) -> Vec<Complaint> {
         })
         .collect();
     if output.status.success() && said.contains("configuration OK") {
-        return Vec::new();
+        return hosts;
     }
     unless_silent(lines, &output, &said, "bgpd -n")
 }
@@ -154,6 +156,20 @@ pub(crate) fn gobgp(text: &str) -> Vec<Complaint> {
     }
     complaints.extend(super::gobgp::judge(text));
     complaints
+}
+
+/// OpenBGPD cuts off what stands behind a prefix's length.
+fn host_bits(text: &str) -> Vec<Complaint> {
+    let lines = text.lines().enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim_start().starts_with('#'));
+    lines
+        .flat_map(|(index, line)| {
+            let words = line.split(|c: char| c.is_whitespace() || "{},".contains(c));
+            let nets = words.filter_map(|word| word.parse::<IpNet>().ok());
+            nets.filter(|net| net.trunc() != *net)
+                .map(move |net| Complaint::at(index + 1, format!("{net} has host bits")))
+        })
+        .collect()
 }
 
 /// A checker that fails without a word is no acceptance.

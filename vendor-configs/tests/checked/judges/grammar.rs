@@ -86,6 +86,7 @@ impl Grammar {
         complaints: &mut Vec<Complaint>,
     ) {
         let mut used = vec![false; shapes.len()];
+        let mut before: Option<&Shape> = None;
         for (index, node) in nodes.iter().enumerate() {
             let mut text = node.text.as_str();
             if above.is_some_and(|(_, shape)| shape.commas) {
@@ -114,6 +115,17 @@ impl Grammar {
                     format!("`{}` stands twice", node.text),
                 ));
             }
+            let closes = |shape: &Shape| {
+                let ends = shape.end.as_deref().unwrap_or_default();
+                ends.split('|').any(|end| end == node.text)
+            };
+            if shapes.iter().any(closes) && !before.is_some_and(closes) {
+                complaints.push(Complaint::at(
+                    node.line,
+                    format!("`{}` closes nothing", node.text),
+                ));
+            }
+            before = Some(shape);
             if let Some(end) = &shape.end {
                 let next = nodes.get(index + 1).map(|next| next.text.as_str());
                 if !next.is_some_and(|next| end.split('|').any(|end| next.starts_with(end))) {

@@ -1,6 +1,7 @@
 //! Command shapes of our own, for platforms that publish no grammar and whose
 //! software doesn't run here.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -46,7 +47,8 @@ pub(crate) fn cisco_ios_xr(text: &str) -> Vec<Complaint> {
     });
     let mut lines = String::new();
     for line in lists.lines() {
-        let free = line.trim_start().starts_with("description");
+        let free = ["description", "password"];
+        let free = free.iter().any(|word| line.trim_start().starts_with(word));
         let line = match free {
             true => line.to_owned(),
             false => line.replace('(', "group ").replace(')', " endgroup"),
@@ -95,22 +97,71 @@ pub(crate) fn linux(text: &str) -> Vec<Complaint> {
 }
 
 pub(crate) fn panos(text: &str) -> Vec<Complaint> {
-    flat(&PANOS, text)
+    let lines: String = text
+        .lines()
+        .map(|line| format!("{}\n", line.trim()))
+        .collect();
+    let mut complaints = by_indentation(&PANOS, &lines);
+    complaints.extend(companions(&lines));
+    complaints
+}
+
+/// What an item of a flat text is nothing without.
+fn companions(text: &str) -> Vec<Complaint> {
+    static ITEMS: LazyLock<[(Regex, &[&str]); 4]> = LazyLock::new(|| {
+        let item = |text: &str| Regex::new(text).expect("a pattern");
+        [
+            (
+                item(r"^.* peer-group \S+ peer \S+ "),
+                &[
+                    "peer-as ",
+                    "peer-address ip ",
+                    "local-address ip ",
+                    "enable yes",
+                ],
+            ),
+            (
+                item(r"^.* policy (?:import|export) rules \S+ "),
+                &["enable yes", "used-by ", "action "],
+            ),
+            (item(r"^.* layer3 units \S+ "), &["tag ", "ip"]),
+            (
+                item(r"^.* static-route \S+ "),
+                &["destination ", "nexthop "],
+            ),
+        ]
+    });
+    let mut told = BTreeSet::new();
+    let mut complaints = Vec::new();
+    for (index, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.starts_with("set "))
+    {
+        for (item, needed) in ITEMS.iter() {
+            let Some(head) = item.find(line).map(|found| found.as_str()) else {
+                continue;
+            };
+            let has = |need: &str| {
+                text.lines().any(|own| {
+                    own.strip_prefix(head)
+                        .is_some_and(|rest| rest.starts_with(need))
+                })
+            };
+            for need in needed.iter().filter(|need| !has(need)) {
+                if told.insert((head, *need)) {
+                    complaints.push(Complaint::at(index + 1, format!("`{head}` lacks `{need}`")));
+                }
+            }
+        }
+    }
+    complaints
 }
 
 fn by_indentation(grammar: &Grammar, text: &str) -> Vec<Complaint> {
     let mut complaints = unprintable(text);
     complaints.extend(grammar.judge(&indented::parse(text)));
     complaints
-}
-
-/// A line each, whatever stands before it.
-fn flat(grammar: &Grammar, text: &str) -> Vec<Complaint> {
-    let lines: String = text
-        .lines()
-        .map(|line| format!("{}\n", line.trim()))
-        .collect();
-    by_indentation(grammar, &lines)
 }
 
 /// `config`, `edit`, `set`, `next`, `end`: blocks by their words.
@@ -124,9 +175,6 @@ pub(crate) fn fortios(text: &str) -> Vec<Complaint> {
         let inside = open.last().map_or("", |node| node.text.as_str());
         match first {
             first if first.starts_with('#') => {}
-            "config" if inside.starts_with("config") => {
-                complaints.push(Complaint::at(number, "`config` directly below `config`"));
-            }
             "edit" if !inside.starts_with("config") => {
                 complaints.push(Complaint::at(number, "`edit` stands in a `config`"));
             }

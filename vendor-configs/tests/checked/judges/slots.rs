@@ -22,6 +22,10 @@ pub(crate) enum Slot {
     Community,
     /// `{communities}`: `(ASN:NUMBER,ASN:NUMBER)`.
     Communities,
+    /// `{communitylist}`: several with spaces, in quotation marks.
+    CommunityList,
+    /// `{communityregex}`: one or several, perhaps with anchors, dots and bars.
+    CommunityRegex,
     Ipv4,
     Ipv6,
     Ip,
@@ -77,6 +81,8 @@ impl Slot {
             "vlan" => Self::Vlan,
             "asn" => Self::Asn,
             "community" => Self::Community,
+            "communitylist" => Self::CommunityList,
+            "communityregex" => Self::CommunityRegex,
             "communities" => Self::Communities,
             "ip4" => Self::Ipv4,
             "ip6" => Self::Ipv6,
@@ -118,6 +124,16 @@ impl Slot {
                     .and_then(|word| word.strip_suffix(')'))
                     .is_some_and(|words| words.split(',').all(is_community)),
             ),
+            Self::CommunityList => fits(!word.is_empty() && word.split(' ').all(is_community)),
+            Self::CommunityRegex => {
+                let plain = word.trim_start_matches('^').trim_end_matches('$');
+                fits(
+                    !plain.is_empty()
+                        && plain
+                            .split([' ', '|'])
+                            .all(|one| one == ".*" || is_community(one)),
+                )
+            }
             Self::Ipv4 => word.parse().ok().map(|ip| What::Address(IpAddr::V4(ip))),
             Self::Ipv6 => word.parse().ok().map(|ip| What::Address(IpAddr::V6(ip))),
             Self::Ip => word.parse().ok().map(What::Address),
@@ -361,6 +377,7 @@ fn is_sysctl(word: &str) -> bool {
 fn named(word: &str, kind: &str) -> bool {
     match kind {
         "peer" => word.parse::<IpAddr>().is_ok(),
+        "unit" => word.contains('.') && is_interface(word),
         "subinterface" => word.contains('.') && is_interface(word),
         _ => is_word(word) && word.len() <= 255,
     }

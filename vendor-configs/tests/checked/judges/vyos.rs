@@ -1,12 +1,13 @@
 //! VyOS `set` lines against its interface definitions: paths, values by their
 //! constraints, and names by the path that completes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use flate2::read::GzDecoder;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use regex::Regex;
 
 use super::slots::{is_asn, is_community, is_host, number};
 use super::xml::{self, Element};
@@ -273,6 +274,15 @@ impl Judge {
     }
 }
 
+/// The same patterns come again and again.
+fn regex(pattern: &str) -> Regex {
+    static READ: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().expect("no judge panics here");
+    let entry = read.entry(pattern.to_owned());
+    let made = || Regex::new(&format!("^(?:{pattern})$")).expect("a pattern of the schema");
+    entry.or_insert_with(made).clone()
+}
+
 fn valueless(node: &Element) -> bool {
     node.child("properties")
         .is_some_and(|p| p.child("valueless").is_some())
@@ -288,8 +298,7 @@ fn check(node: &Element, value: &str, path: &[String]) -> Result<(), String> {
             .children
             .iter()
             .any(|one| match one.name.as_str() {
-                "regex" => regex::Regex::new(&format!("^(?:{})$", one.text.trim()))
-                    .is_ok_and(|regex| regex.is_match(value)),
+                "regex" => regex(one.text.trim()).is_match(value),
                 "validator" => validator(
                     one.attribute("name").unwrap_or(""),
                     one.attribute("argument").unwrap_or(""),
