@@ -91,7 +91,7 @@ struct Drawn {
     clusters: usize,
 }
 
-const PEERS: usize = 7;
+const PEERS: usize = 8;
 
 fn configs() -> [Peer; PEERS] {
     let internal = |name, remote| Peer {
@@ -106,6 +106,10 @@ fn configs() -> [Peer; PEERS] {
         internal("e", "10.0.0.2"),
         peer("f", "2001:db8:1::1", 64512),
         peer("g", "2001:db8:1::2", 64513),
+        Peer {
+            advertise_limit: Some(2),
+            ..peer("h", "198.51.100.4", 64513)
+        },
     ]
 }
 
@@ -406,11 +410,12 @@ impl World {
                 .iter()
                 .map(|(net, attributes)| (*net, (**attributes).clone()))
                 .collect();
-            assert_eq!(heard, self.model.announced(at), "to peer {at}");
+            let held_back = self.check_heard(at, &heard);
             let is_up = self.model.peers.get(&at).is_some_and(|model| model.up);
             assert_eq!(receiver.ends_of_rib, usize::from(is_up));
             let expected = PrefixCounts {
                 advertised: heard.len() as u64,
+                held_back: held_back as u64,
                 ..self.model.counts(at)
             };
             assert_eq!(self.rib.counts(id(at)), expected);
@@ -439,6 +444,19 @@ impl World {
                 "{shown:?}"
             );
         }
+    }
+
+    /// A peer with a limit has heard of as many as that allows; what is left.
+    fn check_heard(&self, at: usize, heard: &BTreeMap<IpNet, PathAttributes>) -> usize {
+        let mut wanted = self.model.announced(at);
+        let all = wanted.len();
+        if let Some(limit) = configs()[at].advertise_limit.map(|limit| limit as usize) {
+            assert!(self.receivers[at].most <= limit);
+            assert_eq!(heard.len(), limit.min(all), "to peer {at}");
+            wanted.retain(|net, _| heard.contains_key(net));
+        }
+        assert_eq!(*heard, wanted, "to peer {at}");
+        all - heard.len()
     }
 
     /// Nothing is left when everybody is gone.

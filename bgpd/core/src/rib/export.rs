@@ -90,9 +90,6 @@ impl<N: Net> FamilyRib<N> {
                 is_complete = true;
                 group.cursor = 0;
                 if group.dirty.is_empty() {
-                    group.look_at_held_back(context, N::FAMILY);
-                }
-                if group.dirty.is_empty() {
                     break;
                 }
                 continue;
@@ -107,6 +104,9 @@ impl<N: Net> FamilyRib<N> {
                 exported(context, &group.terms, &mut batch.judged, best, entry.net)
             });
             group.tell(context, at, entry.net, exported, &mut batch);
+        }
+        if group.dirty.is_empty() {
+            group.look_at_held_back(context, N::FAMILY);
         }
         let ends = is_complete && std::mem::take(&mut group.owes_end_of_rib);
         let mut told = batch.into_told(context, group);
