@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
@@ -95,11 +95,17 @@ fn a_panic_of_the_router_ends_the_process() {
         sleep(PATIENCE);
         return;
     }
-    let output = Command::new(std::env::current_exe().unwrap())
+    let child = Command::new(std::env::current_exe().unwrap())
         .args([NAME, "--exact", "--nocapture"])
         .env(CHILD, "1")
-        .output()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    // Who is aborted leaves that to others.
+    let namespace = namespace_of(child.id());
+    let output = child.wait_with_output().unwrap();
+    ip(&format!("netns delete {namespace}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{said}");
     assert!(
@@ -145,7 +151,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let namespace = format!("bgpdpanic{}", std::process::id());
+        let namespace = namespace_of(std::process::id());
         ip(&format!("netns add {namespace}"));
         let file = File::open(format!("/run/netns/{namespace}")).unwrap();
         let world = Self {
@@ -219,6 +225,10 @@ fn run(file: &Path, config: bgp_core::config::Config) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(daemon::run(file, config))
+}
+
+fn namespace_of(pid: u32) -> String {
+    format!("bgpdpanic{pid}")
 }
 
 fn ip(words: &str) {
