@@ -398,6 +398,53 @@ fn a_slow_session_hears_everything_and_nobody_waits_for_it() {
 }
 
 #[test]
+fn a_session_that_takes_nothing_falls_out_of_its_group_and_hears_everything_later() {
+    let world = World::new();
+    world.grow(1000);
+    let c = PathId(3);
+    world.configure(c, peer("c", "192.0.2.9", 64514));
+    let _a = world.establish(A, 10);
+    let (mut reader, mut stalled) = (world.establish(B, 2), world.establish(c, 2));
+    // Once both have heard that there is nothing, they are one group.
+    for inbox in [&mut reader, &mut stalled] {
+        let first = updates(&inbox.blocking_recv().unwrap());
+        assert!(first[0].end_of_rib.is_some());
+    }
+    const NETS: usize = 50;
+    let (mut shared, mut heard) = (None, 0);
+    for net in nets(NETS as u32) {
+        world.update(A, announcing(&[net]));
+        // The other's channel is full from the third on.
+        while heard < usize::from(net.addr().octets()[2]) + 1 {
+            let taken = reader.blocking_recv().unwrap();
+            heard += updates(&taken).iter().map(prefixes).sum::<usize>();
+            if heard == 1 {
+                shared = taken.octets.first().cloned();
+            }
+            world.send(Command::Writable { path: B });
+        }
+    }
+    assert_eq!(stalled.len(), stalled.max_capacity());
+    let mut late = 0;
+    while late < NETS {
+        let taken = stalled.blocking_recv().unwrap();
+        let announced = updates(&taken).iter().map(prefixes).sum::<usize>();
+        if late == 0 && announced == 1 {
+            let first = taken.octets.first().map(|octets| octets.as_ptr());
+            assert_eq!(
+                first,
+                shared.as_ref().map(|octets| octets.as_ptr()),
+                "not copied"
+            );
+        }
+        late += announced;
+        world.send(Command::Writable { path: c });
+    }
+    assert_eq!(late, NETS, "nothing is told twice");
+    world.end();
+}
+
+#[test]
 fn questions_are_answered_beside_the_work() {
     let world = World::new();
     let _a = world.establish(A, 10);

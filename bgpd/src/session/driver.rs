@@ -117,7 +117,8 @@ impl Driver {
         }
     }
 
-    pub(super) async fn run(mut self) {
+    /// Boxed: a future has room for each place that it was moved to.
+    pub(super) async fn run(mut self: Box<Self>) {
         self.start();
         loop {
             self.settle();
@@ -469,7 +470,7 @@ impl Driver {
     }
 
     /// Says goodbye to the peer and hands the router what it has not taken yet.
-    async fn finish(mut self) {
+    async fn finish(mut self: Box<Self>) {
         let goodbye = StopReason::AdministrativeShutdown(String::new());
         self.peer.handle(Event::Stop(goodbye), Instant::now());
         self.settle();

@@ -86,7 +86,13 @@ pub fn spawn(
 ) -> Handle {
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let (status_sender, status) = watch::channel(Status::new());
-    let driver = driver::Driver::new(settings, inbox, router, fastpath, status_sender);
+    let driver = Box::new(driver::Driver::new(
+        settings,
+        inbox,
+        router,
+        fastpath,
+        status_sender,
+    ));
     let task = tokio::spawn(panics::isolated_task(driver.run()));
     Handle {
         commands,
