@@ -13,6 +13,7 @@ mod replay;
 mod restart;
 mod secrets;
 pub(crate) mod sessions;
+mod vendor;
 mod vlan;
 
 use crate::Bench;
@@ -80,6 +81,7 @@ pub(crate) fn all() -> Vec<Case> {
         differential::all(),
         graceful::all(),
         vlan::all(),
+        vendor::all(),
         hostile::all(),
         clock::all(),
         mend::all(),
