@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use bgp_core::config::VifKind;
-use bgp_core::{Asn, Family, aws};
+use bgp_core::{Asn, Family, RouterId, aws};
 use ipnet::IpNet;
 
 use crate::plan::{Backup, RouterLink, RouterPlan, Session, SessionKey, kind_word};
@@ -72,6 +72,11 @@ impl Router {
         &self.0.links
     }
 
+    /// What was given, or our first IPv4 address.
+    pub fn id(&self) -> RouterId {
+        id(&self.0).expect("invariant: a router has an identifier")
+    }
+
     /// The router's AS.
     pub fn asn(&self) -> Asn {
         self.0
@@ -136,6 +141,9 @@ impl Found {
             self.add("there is no virtual interface to write".into());
             return;
         };
+        if id(plan).is_none() {
+            self.add("there is no IPv4 session to take a router identifier from: give one".into());
+        }
         for link in &plan.links {
             if link.local_asn != first.local_asn {
                 self.add(format!(
@@ -382,6 +390,16 @@ impl Backup {
         let mut gateways = self.gateways.iter().copied();
         gateways.find(|gateway| Family::of(*gateway) == family)
     }
+}
+
+fn id(plan: &RouterPlan) -> Option<RouterId> {
+    let mut sessions = plan.links.iter().flat_map(|link| &link.sessions);
+    plan.router_id.or_else(|| {
+        sessions.find_map(|session| match session.local {
+            IpNet::V4(net) => Some(RouterId(net.addr())),
+            IpNet::V6(_) => None,
+        })
+    })
 }
 
 /// Whether an end of the link `net` can have this address.

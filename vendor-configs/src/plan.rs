@@ -14,7 +14,8 @@ use crate::words::{Description, HostName, InterfaceName, Name, VifId, VrfName};
 #[derive(Clone, Debug)]
 pub struct RouterPlan {
     pub hostname: Option<HostName>,
-    /// `None`: our first IPv4 address, where the platform has to be told.
+    /// `None`: our first IPv4 address where the platform has to be told; required
+    /// where there is none.
     pub router_id: Option<RouterId>,
     pub links: Vec<RouterLink>,
     pub backup: Option<Backup>,

@@ -65,6 +65,10 @@ fn mistakes_name_the_place_and_the_way_out() {
             plan.links[0].sessions[0].peer_asn = Asn(23456);
         }),
         ("has no BGP peer", |plan| plan.links[0].sessions.clear()),
+        ("no IPv4 session to take a router identifier", |plan| {
+            *plan = cases::ipv6_only().plan().clone();
+            plan.router_id = None;
+        }),
         ("more than one ipv4", |plan| {
             let again = plan.links[0].sessions[0].clone();
             plan.links[0].sessions.push(again);

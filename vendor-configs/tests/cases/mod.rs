@@ -14,6 +14,7 @@ pub(crate) fn all() -> Vec<(&'static str, Router)> {
     vec![
         ("private", router(vec![private()])),
         ("dual-stack", router(vec![dual_stack()])),
+        ("ipv6-only", ipv6_only()),
         ("transit", router(vec![transit()])),
         ("public", router(vec![public()])),
         ("public-dual-stack", router(vec![public_dual_stack()])),
@@ -100,6 +101,16 @@ pub(crate) fn dual_stack() -> RouterLink {
         mtu: 9001,
         ..link("prod", VifKind::Private, 101, 65010, sessions)
     }
+}
+
+/// There is no IPv4 address to take a router identifier from.
+pub(crate) fn ipv6_only() -> Router {
+    let mut link = dual_stack();
+    link.sessions.remove(0);
+    link.advertise.retain(|net| net.addr().is_ipv6());
+    let mut plan = plan(vec![link]);
+    plan.router_id = Some(bgp_core::RouterId([192, 0, 2, 1].into()));
+    Router::new(plan).unwrap()
 }
 
 /// Jumbo frames, 4-byte ASNs, an announced aggregate that VPCs are inside of.
