@@ -1,12 +1,16 @@
 //! What has happened, for `GET /v1/events`: the last [`KEPT`] events, each also
-//! in the log.
+//! in the log. A peer that comes and goes in a loop fills neither: of one subject at
+//! most [`AT_ONCE`] events are told in [`WINDOW`], the rest is counted.
 
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bgp_core::api::{Events, EventsQuery, LoggedEvent};
+use hashbrown::HashMap;
 
 const KEPT: usize = 1000;
+const AT_ONCE: u32 = 20;
+const WINDOW: Duration = Duration::from_secs(10);
 
 /// How loud an event is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,14 @@ pub(super) enum Weight {
 pub(super) struct Journal {
     events: VecDeque<LoggedEvent>,
     sequence: u64,
+    recent: HashMap<String, Recent>,
+}
+
+/// What one subject has caused in the present [`WINDOW`].
+struct Recent {
+    since: Instant,
+    told: u32,
+    untold: u64,
 }
 
 impl Journal {
@@ -48,6 +60,14 @@ impl Journal {
     }
 
     fn add(&mut self, weight: Weight, subject: &str, text: String) {
+        let Some(untold) = self.admit(subject, Instant::now()) else {
+            return;
+        };
+        let text = if untold > 0 {
+            format!("{text} ({untold} events before this one were too many to tell)")
+        } else {
+            text
+        };
         match weight {
             Weight::Info => tracing::info!(target: "bgpd", subject, "{text}"),
             Weight::Warning => tracing::warn!(target: "bgpd", subject, "{text}"),
@@ -64,6 +84,37 @@ impl Journal {
             text,
         };
         self.events.push_back(event);
+    }
+
+    /// How many events of the subject were held back since the last one, if one
+    /// may be told now.
+    fn admit(&mut self, subject: &str, now: Instant) -> Option<u64> {
+        let recent = self
+            .recent
+            .entry_ref(subject)
+            .or_insert_with(|| Recent::new(now));
+        if now.saturating_duration_since(recent.since) >= WINDOW {
+            *recent = Recent {
+                untold: recent.untold,
+                ..Recent::new(now)
+            };
+        }
+        if recent.told == AT_ONCE {
+            recent.untold += 1;
+            return None;
+        }
+        recent.told += 1;
+        Some(std::mem::take(&mut recent.untold))
+    }
+}
+
+impl Recent {
+    const fn new(since: Instant) -> Self {
+        Self {
+            since,
+            told: 0,
+            untold: 0,
+        }
     }
 }
 
@@ -84,7 +135,7 @@ mod tests {
     fn the_oldest_events_go_and_the_sequence_stays() {
         let mut journal = Journal::default();
         for number in 0..=KEPT {
-            journal.info("prod", number.to_string());
+            journal.info(&format!("peer{number}"), number.to_string());
         }
         let all = journal.after(&EventsQuery::default()).events;
         assert_eq!(
@@ -93,5 +144,15 @@ mod tests {
         );
         let last = journal.after(&EventsQuery { after: Some(1000) }).events;
         assert_eq!(last.first().map(|event| event.text.as_str()), Some("1000"));
+    }
+
+    #[test]
+    fn a_subject_that_is_too_loud_is_counted_and_hushes_no_other() {
+        let mut journal = Journal::default();
+        let begin = Instant::now();
+        let told = (0..100).filter(|_| journal.admit("prod", begin).is_some());
+        assert_eq!(told.count(), 20);
+        assert_eq!(journal.admit("other", begin), Some(0));
+        assert_eq!(journal.admit("prod", begin + WINDOW), Some(80));
     }
 }

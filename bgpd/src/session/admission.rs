@@ -21,7 +21,7 @@ impl Admission {
 
     /// Whether one more connection is taken.
     pub(super) fn admits(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.since).as_secs() / EVERY.as_secs();
+        let passed = now.saturating_duration_since(self.since).as_millis() / EVERY.as_millis();
         let passed = u32::try_from(passed).unwrap_or(u32::MAX);
         if passed > 0 {
             self.left = self.left.saturating_add(passed).min(AT_ONCE);
@@ -36,28 +36,29 @@ impl Admission {
     }
 }
 
-/// More than any collision or restart needs.
-const AT_ONCE: u32 = 8;
-const EVERY: Duration = Duration::from_secs(1);
+/// More than any collision, restart or test of a peer needs.
+const AT_ONCE: u32 = 100;
+/// Ten a second: what an OPEN and a farewell cost then is not felt.
+const EVERY: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn some_connections_may_come_at_once_and_then_one_a_second() {
+    fn some_connections_may_come_at_once_and_then_ten_a_second() {
         let begin = Instant::now();
         let mut admission = Admission::new(begin);
         let at = |millis| begin + Duration::from_millis(millis);
-        let admitted = (0..100).filter(|_| admission.admits(at(500))).count();
-        assert_eq!(admitted, 8);
-        let admitted = (500..10_500)
+        let admitted = (0..200).filter(|_| admission.admits(at(50))).count();
+        assert_eq!(admitted, 100);
+        let admitted = (50..10_050)
             .step_by(10)
             .filter(|millis| admission.admits(at(*millis)))
             .count();
-        assert_eq!(admitted, 10);
+        assert_eq!(admitted, 100);
         // A quiet hour saves nothing up beyond that.
-        let admitted = (0..100).filter(|_| admission.admits(at(3_600_000))).count();
-        assert_eq!(admitted, 8);
+        let admitted = (0..200).filter(|_| admission.admits(at(3_600_000))).count();
+        assert_eq!(admitted, 100);
     }
 }
