@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn the_first_answer_after_three_losses_ends_a_silence() {
         let (mut window, now) = (Window::default(), Instant::now());
-        let mut answered = |window: &mut Window, sequence| {
+        let answered = |window: &mut Window, sequence| {
             window.sent(sequence, Duration::ZERO, now);
             window.answered(sequence, Duration::ZERO, now)
         };
