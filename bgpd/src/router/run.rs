@@ -274,7 +274,11 @@ impl<K: Kernel> Router<K> {
             return;
         };
         self.kernel.path_down(path, reason);
-        peer.outbox = None;
+        // Of a session that did not end in time the daemon tells too, and of a task
+        // that has failed: what is stale by then is not so for a second time.
+        if peer.outbox.take().is_none() {
+            return;
+        }
         peer.refreshes = Default::default();
         peer.held_back = [0; 2];
         let restart = peer.restart.as_ref();
@@ -382,8 +386,9 @@ impl<K: Kernel> Router<K> {
     fn next_timeout(&self) -> Option<Instant> {
         let is_blocked = self.is_blocked();
         let retry = is_blocked.then(|| Instant::now() + BLOCKED);
-        // While the FIB is full nothing comes of that time, even once it has passed.
-        let converges_by = self.converges_by.filter(|_| !is_blocked);
+        // Until then nothing comes of that time, even once it has passed.
+        let can_converge = !is_blocked && self.selects_by.is_none();
+        let converges_by = self.converges_by.filter(|_| can_converge);
         let peers = self.expires_at.into_iter();
         peers
             .chain(retry)

@@ -174,6 +174,22 @@ fn routes_that_are_stale_already_do_not_survive_a_second_restart() {
 }
 
 #[test]
+fn an_end_that_is_told_twice_is_one_restart() {
+    let world = World::new();
+    let _a = world.establish_with(A, Some(restart(KEPT)), 10);
+    world.update(A, announcing(&nets(3)));
+    for _ in 0..2 {
+        world.send(Command::Down {
+            path: A,
+            reason: ended(),
+        });
+    }
+    let _again = world.establish_with(A, Some(restart(KEPT)), 10);
+    holds(&world, 3, 3);
+    world.end();
+}
+
+#[test]
 fn a_peer_that_stays_away_for_its_restart_time_loses_its_routes() {
     let world = World::new();
     let short = RemoteRestart {
