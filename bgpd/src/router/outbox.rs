@@ -3,7 +3,7 @@
 
 use bgp_core::PathId;
 use bgp_core::rib::{self, Audience};
-use bgp_core::wire::{self, Codec};
+use bgp_core::wire::{self, Codec, EncodeError};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use tokio::sync::mpsc;
@@ -20,6 +20,8 @@ pub struct Outbound {
 pub(super) struct Batch {
     octets: Bytes,
     parts: Vec<Part>,
+    /// Prefixes that are withdrawn because they cannot be announced, and why.
+    pub(super) unannounced: Option<(usize, EncodeError)>,
 }
 
 /// Messages one after the other for the same members.
@@ -34,8 +36,9 @@ impl Batch {
     pub(super) fn encode(told: &[(Audience, rib::Outbound)], codec: &Codec) -> Self {
         let mut octets = BytesMut::new();
         let mut parts: Vec<Part> = Vec::new();
+        let mut unannounced = None;
         for (audience, outbound) in told {
-            let updates = put(outbound, codec, &mut octets);
+            let updates = put(outbound, codec, &mut octets, &mut unannounced);
             let end = octets.len();
             match parts.last_mut().filter(|last| last.audience == *audience) {
                 Some(last) => (last.end, last.updates) = (end, last.updates + updates),
@@ -49,6 +52,7 @@ impl Batch {
         Self {
             octets: octets.freeze(),
             parts,
+            unannounced,
         }
     }
 
@@ -74,16 +78,19 @@ impl Batch {
 }
 
 /// Appends the messages for one word of the RIB's; says how many.
-fn put(outbound: &rib::Outbound, codec: &Codec, octets: &mut BytesMut) -> u64 {
+fn put(
+    outbound: &rib::Outbound,
+    codec: &Codec,
+    octets: &mut BytesMut,
+    unannounced: &mut Option<(usize, EncodeError)>,
+) -> u64 {
     let messages = match outbound {
         rib::Outbound::Announce(attributes, prefixes) => {
             wire::encode_announcement(attributes, prefixes, codec, octets).unwrap_or_else(|error| {
                 // RFC 8654 §4: what cannot be announced is withdrawn, for the
                 // peers must not keep the route that was before.
-                tracing::warn!(
-                    prefixes = prefixes.len(),
-                    "cannot announce, so withdrawing: {error}"
-                );
+                let others = unannounced.take().map_or(0, |(others, _)| others);
+                *unannounced = Some((others + prefixes.len(), error));
                 wire::encode_withdrawal(prefixes, codec, octets)
             })
         }
@@ -118,5 +125,52 @@ impl Outbox {
     pub(super) fn send(&self, outbound: Outbound) {
         // Only a session that is ending has no room; `Down` follows.
         let _ = self.0.try_send(outbound);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bgp_core::wire::{AsPath, Message, Origin, PathAttributes, Prefixes};
+    use bgp_core::{Asn, Family};
+
+    use super::*;
+
+    #[test]
+    fn what_fits_no_message_is_withdrawn_and_counted() {
+        let codec = Codec {
+            four_octet_as: true,
+            extended_messages: false,
+            families: [Family::Ipv4].into_iter().collect(),
+            internal: false,
+        };
+        let path = |length| AsPath::sequence((0..length).map(|_| Asn(64512)));
+        let announce = |length, net: &str| {
+            let next_hop = std::net::IpAddr::from([192, 0, 2, 1]);
+            let attributes = PathAttributes::new(Origin::Igp, path(length), next_hop);
+            let nets = Prefixes::V4(vec![net.parse().expect("a prefix")]);
+            let outbound = rib::Outbound::Announce(Arc::new(attributes), nets);
+            (Audience::All, outbound)
+        };
+        let told = [
+            announce(1, "10.1.0.0/16"),
+            announce(1100, "10.2.0.0/16"),
+            announce(1200, "10.3.0.0/16"),
+        ];
+        let batch = Batch::encode(&told, &codec);
+        assert_eq!(batch.unannounced.as_ref().map(|(nets, _)| *nets), Some(2));
+        let mut octets = BytesMut::from(&batch.octets[..]);
+        let mut counts = Vec::new();
+        while let Some(frame) = wire::frame(&mut octets, &codec).expect("whole messages") {
+            let Message::Update(update) = wire::decode(&frame, &codec).expect("valid").message
+            else {
+                panic!("not an UPDATE");
+            };
+            counts.push((update.announced.len(), update.withdrawn.len()));
+        }
+        assert_eq!(counts, [(1, 0), (0, 1), (0, 1)]);
+        let before = Batch::encode(&told[..1], &codec);
+        assert!(before.unannounced.is_none());
     }
 }

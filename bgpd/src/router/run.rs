@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 use super::outbox::{Outbound, Outbox};
 use super::schedule::{Fate, Progress, Refresh};
 use super::{Command, Event, Kernel, Settings};
+use crate::log_limit::LogLimit;
 use crate::panics;
 
 /// Changes in one batch for the FIB.
@@ -43,6 +44,7 @@ pub(super) struct Router<K> {
     loaded: Vec<PathId>,
     fib: FibQueue,
     scans: VecDeque<(Scan, oneshot::Sender<Routes>)>,
+    pub(super) unannounced_log: LogLimit,
     /// Until then nobody is told of a route, but when the peers have sent all
     /// of theirs earlier.
     selects_by: Option<Instant>,
@@ -103,6 +105,7 @@ impl<K: Kernel> Router<K> {
             loaded: Vec::new(),
             fib: FibQueue::default(),
             scans: VecDeque::new(),
+            unannounced_log: LogLimit::default(),
             selects_by,
             converges_by: Some(Instant::now() + start),
             kept: Vec::new(),

@@ -2,6 +2,8 @@
 //! its members have room for it. Whoever has none while others wait for more falls
 //! out of the group, and goes on at its own pace.
 
+use std::time::Instant;
+
 use bgp_core::PathId;
 use bgp_core::rib::GroupId;
 
@@ -35,6 +37,7 @@ impl<K: Kernel> Router<K> {
         let told = self.rib.drain_group(group, OUTBOUND);
         if !told.is_empty() {
             let batch = Batch::encode(&told, &codec);
+            self.warn_of_unannounced(&batch);
             for path in &members {
                 if let Some(outbox) = self.outbox(*path)
                     && let Some(outbound) = batch.part_of(*path)
@@ -46,6 +49,19 @@ impl<K: Kernel> Router<K> {
         // Only who is alone can have a limit.
         if let [sole] = members[..] {
             self.tell_held_back(sole);
+        }
+    }
+
+    /// A peer's UPDATEs may be what does not fit, as many as it sends.
+    fn warn_of_unannounced(&mut self, batch: &Batch) {
+        if let Some((prefixes, error)) = &batch.unannounced
+            && let Some(suppressed) = self.unannounced_log.pass(Instant::now())
+        {
+            tracing::warn!(
+                prefixes,
+                suppressed,
+                "cannot announce, so withdrawing: {error}"
+            );
         }
     }
 
