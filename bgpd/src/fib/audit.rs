@@ -1,5 +1,6 @@
 //! The audit: compares what the kernel holds with the picture, and repairs.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bgp_core::Family;
@@ -47,24 +48,24 @@ impl Worker {
                 Some(_) => {}
             }
         });
-        let missing: Vec<(IpNet, GroupId)> = match dumped {
+        let (mut missing, mut blocked) = (Vec::new(), HashSet::new());
+        match dumped {
             Ok(true) => {
                 let unseen = self.picture.unseen();
-                unseen
-                    .filter_map(|(prefix, slot)| Some((prefix, self.slots.get(slot).in_kernel()?)))
-                    .collect()
+                let wanted =
+                    unseen.filter_map(|(net, slot)| Some((net, self.slots.get(slot).in_kernel()?)));
+                missing.extend(wanted);
+                // They are tried again each time, and blocked again if refused.
+                blocked = std::mem::take(&mut self.blocked);
             }
             // What a torn dump doesn't show may be there all the same.
-            Ok(false) => {
-                self.audit_by_and_by();
-                Vec::new()
-            }
+            Ok(false) => self.audit_by_and_by(),
             Err(error) => {
                 self.audit_by_and_by();
                 tracing::warn!("the kernel's routes can't be read to compare them: {error}");
                 return Differences::default();
             }
-        };
+        }
         foreign
             .iter()
             .for_each(|(prefix, group)| self.kernel.delete(prefix, *group));
@@ -74,8 +75,6 @@ impl Worker {
         missing
             .iter()
             .for_each(|(prefix, group)| self.kernel.put(prefix, *group, Put::New));
-        // Blocked ones are tried again each time, and blocked again if refused.
-        let blocked = std::mem::take(&mut self.blocked);
         self.kernel.flush();
         if self.kernel.is_obeyed() {
             self.audit_soon = AUDIT_SOON;
