@@ -102,7 +102,7 @@ fn main() {
     let mut longest = Duration::ZERO;
     while rib.has_walks() {
         let start = Instant::now();
-        rib.walk(16_384);
+        rib.walk(8192);
         longest = longest.max(start.elapsed());
     }
     rib.drain_fib(usize::MAX);

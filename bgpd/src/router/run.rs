@@ -25,7 +25,7 @@ const FIB: usize = 4096;
 /// Prefixes that a question looks at before it is something else's turn.
 const SCAN: usize = 16_384;
 /// Prefixes of a walk over a whole table before it is something else's turn.
-const WALK: u32 = 16_384;
+const WALK: u32 = 8192;
 /// Withdrawn prefixes that are forgotten at a time.
 const REAP: usize = 16_384;
 /// Time for commands before it is something else's turn.

@@ -47,7 +47,7 @@ struct Selection {
 /// Above this many, changes are marked before more are taken.
 const CHANGED: usize = 16_384;
 /// At least this many dying entries make a look at all of them worth while.
-pub(super) const REAP: usize = 65_536;
+const REAP: usize = 65_536;
 
 impl<N: Net> FamilyRib<N> {
     pub(super) fn new(with_fib: bool) -> Self {

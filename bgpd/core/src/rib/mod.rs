@@ -33,7 +33,7 @@ use hashbrown::HashMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use self::attributes::{AttributeTable, AttributesId};
-use self::family::{FamilyRib, REAP};
+use self::family::FamilyRib;
 use self::group::{GroupIndex, Membership, UpdateGroup};
 use self::import::Judgement;
 use self::peers::{Context, Peer, Peers};
@@ -146,6 +146,9 @@ pub struct PrefixLimitExceeded {
     pub family: Family,
     pub limit: u32,
 }
+
+/// Withdrawn prefixes that are forgotten at a time while there is other work.
+const REAP_SLICE: usize = 16_384;
 
 /// The routing information bases.
 #[derive(Debug)]
@@ -318,10 +321,10 @@ impl Rib {
 
     fn reap_if_many(&mut self) {
         if self.ipv4.should_reap() {
-            self.ipv4.reap(REAP);
+            self.ipv4.reap(REAP_SLICE);
         }
         if self.ipv6.should_reap() {
-            self.ipv6.reap(REAP);
+            self.ipv6.reap(REAP_SLICE);
         }
     }
 
