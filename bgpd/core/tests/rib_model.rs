@@ -6,6 +6,7 @@
 mod rib_world;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bgp_core::api::PrefixCounts;
@@ -330,8 +331,12 @@ impl World {
         let Some(model) = self.model.peers.get_mut(&at).filter(|model| !model.up) else {
             return;
         };
-        (model.up, model.router_id) = (true, router_id);
-        let session = session(model.config.as_ref().unwrap(), router_id);
+        let mut session = session(model.config.as_ref().unwrap(), router_id);
+        if router_id == 3 {
+            session.local = other_local(session.local);
+            session.codec.extended_messages = true;
+        }
+        (model.up, model.router_id, model.local) = (true, router_id, Some(session.local));
         self.rib.established(id(at), session);
         self.receivers[at] = Receiver::default();
     }
@@ -475,6 +480,14 @@ impl World {
     }
 }
 
+/// Another address of ours on the same link.
+fn other_local(local: IpAddr) -> IpAddr {
+    match local {
+        IpAddr::V4(address) => IpAddr::V4((address.to_bits() - 1).into()),
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() - 1).into()),
+    }
+}
+
 fn id(at: usize) -> PathId {
     PathId(u32::try_from(at).unwrap() + 10)
 }
@@ -486,6 +499,7 @@ impl Drawn {
             0 => local(config.remote),
             1 if config.remote.is_ipv4() => "8.8.8.8".parse().unwrap(),
             2 if config.remote.is_ipv4() => "0.0.0.0".parse().unwrap(),
+            3 => other_local(local(config.remote)),
             _ => config.remote,
         };
         let mut path = self.path.clone();
@@ -520,6 +534,8 @@ struct ModelPeer {
     config: Option<Arc<Peer>>,
     up: bool,
     router_id: u32,
+    /// Our address on its session, or its last one.
+    local: Option<IpAddr>,
     routes: BTreeMap<IpNet, (PathAttributes, bool)>,
 }
 
@@ -588,6 +604,7 @@ impl Model {
             || off_link
             || next_hop.is_unspecified()
             || next_hop == local(config.remote)
+            || Some(next_hop) == self.peers[&at].local
         {
             return None;
         }
@@ -739,7 +756,7 @@ impl Model {
             return None;
         };
         attributes.next_hop = NextHop {
-            address: local(self.config(to).remote),
+            address: self.peers[&to].local.unwrap(),
             link_local: None,
         };
         if is_internal {
