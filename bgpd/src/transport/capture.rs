@@ -4,6 +4,7 @@
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -13,11 +14,20 @@ pub(super) struct Capture {
     socket: Socket,
     local: IpAddr,
     remote: IpAddr,
+    _place: Place,
 }
 
+/// One of [`PLACES`]: the kernel shows each segment that arrives, of any session, to
+/// every raw socket in turn.
+struct Place;
+
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+const PLACES: usize = 64;
+
 impl Capture {
-    /// Needs CAP_NET_RAW. `remote`'s port is of no account.
+    /// Needs CAP_NET_RAW, and a place. `remote`'s port is of no account.
     pub(super) fn open(remote: SocketAddr, local: Option<IpAddr>) -> io::Result<Self> {
+        let place = Place::take()?;
         let socket = Socket::new(Domain::for_address(remote), Type::RAW, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_recv_buffer_size(BUFFER)?;
@@ -36,6 +46,7 @@ impl Capture {
             socket,
             local,
             remote: remote.ip(),
+            _place: place,
         })
     }
 
@@ -63,6 +74,24 @@ impl Capture {
             }
             (remote @ IpAddr::V6(_), local) => Segment::new(remote, local, packet),
         }
+    }
+}
+
+impl Place {
+    fn take() -> io::Result<Self> {
+        if TAKEN.fetch_add(1, Ordering::Relaxed) < PLACES {
+            return Ok(Self);
+        }
+        TAKEN.fetch_sub(1, Ordering::Relaxed);
+        Err(io::Error::other(format!(
+            "{PLACES} peers are watched already"
+        )))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

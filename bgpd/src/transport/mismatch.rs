@@ -22,7 +22,7 @@ pub struct Watch {
 
 enum Sight {
     Segments(Capture),
-    /// Without CAP_NET_RAW: the kernel's counts, which know no peers.
+    /// Without CAP_NET_RAW, or a place: the kernel's counts, which know no peers.
     Counts(Counters),
 }
 
