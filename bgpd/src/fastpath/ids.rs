@@ -16,6 +16,8 @@ pub(super) struct Ids {
     own: HashSet<u32>,
     /// An earlier run's that this one has not taken over.
     leftovers: HashMap<u32, Object>,
+    /// Leftover groups that the kernel has no more.
+    lost: HashSet<u32>,
     /// Someone else's.
     foreign: HashSet<u32>,
 }
@@ -37,6 +39,26 @@ impl Ids {
         } else {
             self.foreign.insert(id);
         }
+    }
+
+    /// Of the leftovers only these are there still, and so. The groups that are not.
+    pub(super) fn look_at_leftovers(&mut self, found: &HashMap<u32, Object>) -> Vec<u32> {
+        let gone = self.leftovers.extract_if(|id, object| {
+            let now = found.get(id).cloned();
+            now.map(|now| *object = now).is_none()
+        });
+        let gone: Vec<u32> = gone.map(|(id, _)| id).filter(|id| is_group(*id)).collect();
+        self.lost.extend(&gone);
+        gone
+    }
+
+    /// Whether the group was a leftover that is gone, once.
+    pub(super) fn take_lost(&mut self, id: u32) -> bool {
+        self.lost.remove(&id)
+    }
+
+    pub(super) fn has_leftovers(&self) -> bool {
+        !self.leftovers.is_empty()
     }
 
     pub(super) fn leftover(&self, id: u32) -> Option<&Object> {

@@ -8,7 +8,7 @@ use bgp_core::rib::Hop;
 
 use super::ids::{Chosen, Ids};
 use super::paths::is_link_local;
-use crate::netlink::nexthop::{self, Gateway, Put};
+use crate::netlink::nexthop::{self, Gateway, Object, Put};
 use crate::netlink::{Batch, Refusal, Socket, route};
 
 /// The kernel's side of the fast path.
@@ -75,7 +75,7 @@ impl Objects {
             .find(|(_, nexthop)| nexthop.id == id)
             .map(|(gateway, _)| *gateway);
         own.or_else(|| match self.ids.leftover(id)? {
-            nexthop::Object::Gateway(gateway) => Some(*gateway),
+            Object::Gateway(gateway) => Some(*gateway),
             _ => None,
         })
     }
@@ -129,7 +129,7 @@ impl Objects {
                     match find(&mut self.socket, &mut self.batch, nexthop.id)? {
                         Some(seen)
                             if seen.protocol == self.protocol
-                                && seen.what == nexthop::Object::Gateway(*gateway) =>
+                                && seen.what == Object::Gateway(*gateway) =>
                         {
                             nexthop.present = true;
                         }
@@ -195,24 +195,30 @@ impl Objects {
 
     /// Looks which nexthops and groups of ours the kernel really has.
     pub(super) fn look_again(&mut self) -> io::Result<Vec<u32>> {
-        let mut groups = Vec::new();
-        let mut gateways = HashMap::new();
+        let found = self.find_all()?;
+        for (gateway, nexthop) in &mut self.nexthops {
+            let is_there = |what: &Object| *what == Object::Gateway(*gateway);
+            nexthop.present = found.get(&nexthop.id).is_some_and(is_there);
+        }
+        let is_group = |what: &Object| !matches!(what, Object::Gateway(_));
+        let groups = found.iter().filter(|(_, what)| is_group(what));
+        Ok(groups.map(|(id, _)| *id).collect())
+    }
+
+    /// Looks what is left of an earlier run; the groups of its that are gone.
+    pub(super) fn look_at_leftovers(&mut self) -> io::Result<Vec<u32>> {
+        let found = self.find_all()?;
+        Ok(self.ids.look_at_leftovers(&found))
+    }
+
+    fn find_all(&mut self) -> io::Result<HashMap<u32, Object>> {
+        let mut found = HashMap::new();
         nexthop::dump(&mut self.batch);
         self.socket.dump(&mut self.batch, |message| {
-            match nexthop::Seen::read(&message) {
-                Some(nexthop::Seen {
-                    id,
-                    what: nexthop::Object::Gateway(gateway),
-                    ..
-                }) => drop(gateways.insert(id, gateway)),
-                Some(nexthop::Seen { id, .. }) => groups.push(id),
-                None => {}
-            }
+            let seen = nexthop::Seen::read(&message).filter(|seen| seen.protocol == self.protocol);
+            found.extend(seen.map(|seen| (seen.id, seen.what)));
         })?;
-        for (gateway, nexthop) in &mut self.nexthops {
-            nexthop.present = gateways.get(&nexthop.id) == Some(gateway);
-        }
-        Ok(groups)
+        Ok(found)
     }
 
     /// Asks the kernel's routes where a hop leads: its path's link is not known

@@ -12,9 +12,10 @@ use tokio::sync::mpsc;
 
 use super::carrier::{self, Links};
 use super::groups::{Groups, Moved, World};
+use super::ids::is_ours;
 use super::objects::Objects;
 use super::paths::{FarEnd, Paths};
-use super::{Command, Counters, Event, Notice, PathState, Swap, realtime};
+use super::{Command, Counters, Event, GroupId, Notice, PathState, Swap, realtime};
 use crate::netlink::link::{self, Link};
 use crate::netlink::nexthop::{self, RTM_DELNEXTHOP};
 use crate::netlink::{Mailbox, Notifications, Taken};
@@ -36,7 +37,7 @@ pub(super) struct Worker {
 /// What the notification socket has said.
 enum News {
     Link(Link),
-    /// Someone else deleted this nexthop or group.
+    /// Someone else deleted a nexthop or group with an id of ours.
     Deleted(u32),
 }
 
@@ -110,7 +111,8 @@ impl Worker {
                 if let Some(link) = Link::read(&message) {
                     news.push(News::Link(link));
                 } else if message.kind == RTM_DELNEXTHOP && message.port != own {
-                    news.extend(nexthop::Seen::read(&message).map(|seen| News::Deleted(seen.id)));
+                    let seen = nexthop::Seen::read(&message).filter(|seen| is_ours(seen.id));
+                    news.extend(seen.map(|seen| News::Deleted(seen.id)));
                 }
             });
             match received {
@@ -144,6 +146,7 @@ impl Worker {
                 objects: &mut self.objects,
             });
             self.act(moved, at);
+            self.look_at_leftovers();
         } else if changed {
             self.restore(|ifindex| ifindex == link.ifindex);
             self.act(Moved::default(), at);
@@ -157,7 +160,26 @@ impl Worker {
         }
     }
 
+    /// What an earlier run has left is not in the books that were just brought up to
+    /// date, and may have gone with the same link.
+    fn look_at_leftovers(&mut self) {
+        if !self.objects.ids.has_leftovers() {
+            return;
+        }
+        match self.objects.look_at_leftovers() {
+            Ok(gone) if gone.is_empty() => {}
+            Ok(gone) => {
+                let gone = gone.into_iter().map(GroupId).collect();
+                self.notice(Notice::GroupsLost(gone));
+            }
+            Err(error) => tracing::warn!("the kernel's nexthops can't be read: {error}"),
+        }
+    }
+
     fn note_deleted(&mut self, id: u32, at: Instant) {
+        if self.objects.ids.leftover(id).is_some() {
+            return self.look_at_leftovers();
+        }
         // Its loss may have shown before, as a refusal, and it is there again.
         if self.objects.exists(id) {
             return;
@@ -245,6 +267,7 @@ impl Worker {
             }
             Err(error) => tracing::warn!("the kernel's nexthops can't be read: {error}"),
         }
+        self.look_at_leftovers();
     }
 
     fn dump_links(&mut self) -> io::Result<Vec<Link>> {
@@ -277,9 +300,15 @@ impl Worker {
             Command::Group(route, answer) => {
                 let (groups, mut world) = self.split();
                 let group = groups.obtain(route, &mut world);
-                if group.is_err() {
-                    self.chores_at
-                        .get_or_insert_with(|| Instant::now() + CHORES);
+                match &group {
+                    Ok(group) if self.objects.ids.take_lost(group.0) => {
+                        self.notice(Notice::GroupsRestored(vec![*group]));
+                    }
+                    Ok(_) => {}
+                    Err(_) => {
+                        self.chores_at
+                            .get_or_insert_with(|| Instant::now() + CHORES);
+                    }
                 }
                 let _ = answer.send(group);
             }

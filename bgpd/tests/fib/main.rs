@@ -7,3 +7,4 @@ mod interference;
 mod routes;
 mod support;
 mod swaps;
+mod waiting;
