@@ -10,6 +10,7 @@ mod goldens;
 mod injection;
 mod judges;
 mod mutations;
+mod patterns;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -86,6 +87,28 @@ fn mistakes_are_refused() {
             "{platform}: {refused} of {tried} refused, less than {floor} %; passed:\n{}",
             score.passed.join("\n")
         );
+    }
+}
+
+/// What one judge refuses hides what the later ones would have let through.
+#[test]
+fn every_judge_refuses_something_by_itself() {
+    for golden in goldens::all() {
+        if !golden.path.ends_with("/private.txt") {
+            continue;
+        }
+        let lines: Vec<&str> = golden.text.lines().collect();
+        let edits = KINDS
+            .iter()
+            .flat_map(|kind| mutations::sample((kind.edits)(&lines), 1));
+        let wrong: Vec<String> = edits.map(|edit| edit.apply(&lines)).collect();
+        for (index, judge) in judges::judges(&golden.platform).iter().enumerate() {
+            assert!(
+                wrong.iter().any(|text| !judge(text).is_empty()),
+                "judge {index} of {} takes everything",
+                golden.platform
+            );
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use ipnet::IpNet;
 use regex::{Captures, Regex};
+
+use crate::patterns;
 
 /// One change to a text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,8 +156,8 @@ const FREE_TEXT: [&str; 7] = [
     "descr ",
 ];
 
-fn regex(text: &str) -> Regex {
-    Regex::new(text).unwrap()
+fn regex(text: &str) -> &'static Regex {
+    patterns::pattern(text).unwrap()
 }
 
 /// The first match on each line, changed.
@@ -330,8 +333,7 @@ fn bad_number(lines: &[&str]) -> Vec<Edit> {
 }
 
 fn names<'a>(line: &'a str) -> Vec<regex::Match<'a>> {
-    static NAME: std::sync::LazyLock<Regex> =
-        std::sync::LazyLock::new(|| Regex::new(r"(?i)\bdx[-_][a-z0-9][a-z0-9_-]*").unwrap());
+    static NAME: LazyLock<&Regex> = LazyLock::new(|| regex(r"(?i)\bdx[-_][a-z0-9][a-z0-9_-]*"));
     NAME.find_iter(line).collect()
 }
 

@@ -11,10 +11,8 @@ use vendor_configs::indented::{self, Node};
 
 use super::Complaint;
 
-/// `vtysh -C` knows every command; bgpd itself refuses what its commands make
-/// of each other.
-pub(crate) fn frr(text: &str) -> Vec<Complaint> {
-    let mut complaints = vtysh(text);
+/// bgpd refuses what its commands make of each other.
+pub(crate) fn frr_bgpd(text: &str) -> Vec<Complaint> {
     let own = only(&indented::parse(text), text, |line| {
         [
             "router bgp",
@@ -30,24 +28,23 @@ pub(crate) fn frr(text: &str) -> Vec<Complaint> {
     let file = File::new("frr.conf", &own);
     let output = run(Command::new("/usr/lib/frr/bgpd").args(["-C", "-f", &file.path]));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    complaints.extend(
-        said.lines()
-            .filter(|line| {
-                line.starts_with("% ")
-                    || line.contains("onfig line")
-                    || line.contains("No such command")
-            })
-            .map(|line| {
-                Complaint::at(
-                    line_number(line, "line ").unwrap_or(0),
-                    format!("bgpd: {line}"),
-                )
-            }),
-    );
-    complaints
+    said.lines()
+        .filter(|line| {
+            line.starts_with("% ")
+                || line.contains("onfig line")
+                || line.contains("No such command")
+        })
+        .map(|line| {
+            Complaint::at(
+                line_number(line, "line ").unwrap_or(0),
+                format!("bgpd: {line}"),
+            )
+        })
+        .collect()
 }
 
-fn vtysh(text: &str) -> Vec<Complaint> {
+/// `vtysh -C` knows every command of FRR.
+pub(crate) fn vtysh(text: &str) -> Vec<Complaint> {
     let file = File::new("frr.conf", text);
     let output = run(Command::new("vtysh").args(["-C", "-f", &file.path]));
     let said = both(&output);
@@ -154,7 +151,6 @@ pub(crate) fn gobgp(text: &str) -> Vec<Complaint> {
     if !output.status.success() && complaints.is_empty() {
         complaints.push(Complaint::whole(format!("gobgpd: {}", output.status)));
     }
-    complaints.extend(super::gobgp::judge(text));
     complaints
 }
 

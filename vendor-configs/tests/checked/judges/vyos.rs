@@ -1,9 +1,9 @@
 //! VyOS `set` lines against its interface definitions: paths, values by their
 //! constraints, and names by the path that completes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read;
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 
 use flate2::read::GzDecoder;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -12,6 +12,7 @@ use regex::Regex;
 use super::slots::{is_asn, is_community, is_host, number};
 use super::xml::{self, Element};
 use super::{Complaint, schema_folder};
+use crate::patterns;
 
 static SCHEMA: LazyLock<Vec<Element>> = LazyLock::new(|| {
     let folder = schema_folder("vyos");
@@ -274,13 +275,8 @@ impl Judge {
     }
 }
 
-/// The same patterns come again and again.
-fn regex(pattern: &str) -> Regex {
-    static READ: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
-    let mut read = READ.lock().expect("no judge panics here");
-    let entry = read.entry(pattern.to_owned());
-    let made = || Regex::new(&format!("^(?:{pattern})$")).expect("a pattern of the schema");
-    entry.or_insert_with(made).clone()
+fn regex(pattern: &str) -> &'static Regex {
+    patterns::whole(pattern).expect("a pattern of the schema")
 }
 
 fn valueless(node: &Element) -> bool {

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
+use crate::patterns;
+
 /// Modules that belong together.
 pub(crate) struct Schema {
     modules: Vec<Module>,
@@ -263,7 +265,7 @@ fn follows(pattern: &str, value: &str) -> bool {
     }
     // A pattern of XML Schema that Rust's regular expressions don't know is no
     // ground to refuse.
-    regex::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(value))
+    patterns::whole(pattern).is_ok_and(|regex| regex.is_match(value))
 }
 
 fn module(parts: Vec<Part>) -> Module {
