@@ -61,19 +61,21 @@ pub(crate) struct Entry {
     /// File name and text; `config.j2`, `assumes.j2`, `verify.j2`, `drain.j2`,
     /// `rollback.j2`, and those of further forms.
     pub(crate) templates: &'static [(&'static str, &'static str)],
-    /// Other forms of the configuration.
+    /// What a form of the configuration may be asked for by.
     pub(crate) forms: &'static [Form],
     /// What this platform can't do.
     pub(crate) check: fn(&Router) -> Vec<Mistake>,
 }
 
-/// Another form of a platform's configuration.
+/// A form of a platform's configuration.
 pub(crate) struct Form {
     pub(crate) name: &'static str,
     pub(crate) made: Made,
 }
 
 pub(crate) enum Made {
+    /// The usual form is one of this name already.
+    Usual,
     /// By this template.
     Template(&'static str),
     /// From the text of `config.j2`; the error is for the template's author.
@@ -102,7 +104,9 @@ impl Platform {
 
     /// Names of the other forms that its configuration can have.
     pub fn forms(self) -> impl Iterator<Item = &'static str> {
-        self.0.forms.iter().map(|form| form.name)
+        let forms = self.0.forms.iter();
+        let others = forms.filter(|form| !matches!(form.made, Made::Usual));
+        others.map(|form| form.name)
     }
 
     /// The port that carries the link.

@@ -120,6 +120,7 @@ impl Writing {
             });
         };
         match form.made {
+            Made::Usual => self.template("config.j2"),
             Made::Template(file) => self.template(file),
             Made::From(derive) => {
                 derive(&self.template("config.j2")?).map_err(|what| RenderError::Derived {

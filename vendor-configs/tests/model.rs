@@ -337,6 +337,22 @@ fn an_unknown_form_is_refused_and_the_known_ones_named() {
 }
 
 #[test]
+fn set_lines_may_be_asked_for_where_there_is_nothing_else() {
+    let router = cases::router(vec![cases::private()]);
+    for name in ["vyos", "paloalto_panos"] {
+        let [usual, asked] = [None, Some("set")].map(|form| {
+            let wanted = Wanted {
+                part: Part::Whole,
+                form,
+                keys: KeyText::Redact,
+            };
+            render(&router, platform(name), &Templates::built_in(), wanted).unwrap()
+        });
+        assert_eq!(usual, asked, "{name}");
+    }
+}
+
+#[test]
 fn every_golden_belongs_to_a_case() {
     let cases: BTreeSet<&str> = cases::all().into_iter().map(|(case, _)| case).collect();
     for platform in Platform::all() {

@@ -60,7 +60,7 @@ pub(crate) struct RouterConfigArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The text")]
 pub(crate) struct TextArgs {
-    /// As `set` lines (Junos)
+    /// As `set` lines (Junos; VyOS and PAN-OS know no other form)
     #[arg(long, conflicts_with = "form")]
     pub(crate) set: bool,
     /// In another of the platform's forms; --list-platforms shows them

@@ -1,7 +1,7 @@
 //! Palo Alto Networks PAN-OS 10 and 11, as `set` commands for a virtual router
 //! of the legacy routing engine.
 
-use crate::platform::{Entry, dotted, nothing_missing, templates};
+use crate::platform::{Entry, Form, Made, dotted, nothing_missing, templates};
 use crate::quoting::Quoting;
 
 pub(crate) static ENTRY: Entry = Entry {
@@ -21,7 +21,10 @@ pub(crate) static ENTRY: Entry = Entry {
         "drain.j2",
         "rollback.j2",
     ],
-    forms: &[],
+    forms: &[Form {
+        name: "set",
+        made: Made::Usual,
+    }],
     check: nothing_missing,
 };
 

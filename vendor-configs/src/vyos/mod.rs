@@ -1,7 +1,7 @@
 //! VyOS 1.4 and later, as `set` commands.
 
 use crate::linux;
-use crate::platform::{Entry, templates};
+use crate::platform::{Entry, Form, Made, templates};
 use crate::quoting::Quoting;
 
 pub(crate) static ENTRY: Entry = Entry {
@@ -20,7 +20,10 @@ pub(crate) static ENTRY: Entry = Entry {
         "drain.j2",
         "rollback.j2",
     ],
-    forms: &[],
+    forms: &[Form {
+        name: "set",
+        made: Made::Usual,
+    }],
     check: linux::check_names,
 };
 
