@@ -12,6 +12,7 @@ use anyhow::Context;
 use bgpd::netlink::{Notifications, route};
 use ipnet::IpNet;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::world::Namespace;
 
@@ -26,6 +27,8 @@ struct Shared {
     /// where the kernel has followed.
     sent: Vec<AtomicU64>,
     ended: AtomicBool,
+    /// Whether the kernel has had to drop notifications.
+    overrun: AtomicBool,
 }
 
 impl Monitor {
@@ -34,10 +37,13 @@ impl Monitor {
             started: Instant::now(),
             sent: prefixes.iter().map(|_| AtomicU64::new(0)).collect(),
             ended: AtomicBool::new(false),
+            overrun: AtomicBool::new(false),
         });
         let notifications = namespace
             .enter(|| Notifications::subscribe(&[libc::RTNLGRP_IPV4_ROUTE]))?
             .context("listening to the kernel's routes")?;
+        // Seconds of them, in case this thread isn't let run.
+        setsockopt(&notifications, sockopt::RcvBufForce, &BUFFER)?;
         let numbers = prefixes.iter().copied().zip(0..).collect();
         let watched = Arc::clone(&shared);
         let thread = thread::spawn(move || watched.listen(notifications, &numbers));
@@ -54,6 +60,11 @@ impl Monitor {
     pub fn outstanding(&self) -> usize {
         let sent = self.shared.sent.iter();
         sent.filter(|sent| sent.load(Relaxed) != 0).count()
+    }
+
+    /// Whether some changes can't have been seen, for there were too many.
+    pub fn overrun(&self) -> bool {
+        self.shared.overrun.load(Relaxed)
     }
 
     /// What every change took, ascending.
@@ -88,8 +99,10 @@ impl Shared {
                     let mut ready = [PollFd::new(notifications.as_fd(), PollFlags::POLLIN)];
                     let _again = poll(&mut ready, PollTimeout::from(100_u8));
                 }
-                // What was lost stays outstanding, and is told at the end.
-                Err(error) => tracing::warn!("the kernel's notifications: {error}"),
+                Err(error) => {
+                    tracing::warn!("the kernel's notifications: {error}");
+                    self.overrun.store(true, Relaxed);
+                }
             }
         }
         latencies
@@ -100,3 +113,5 @@ impl Shared {
         (!sent.is_zero()).then(|| self.started.elapsed().saturating_sub(sent))
     }
 }
+
+const BUFFER: usize = 256 << 20;

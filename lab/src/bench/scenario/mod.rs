@@ -5,7 +5,7 @@ mod churn;
 mod ipv6;
 mod kernel;
 mod peers;
-mod real;
+pub(crate) mod real;
 mod receivers;
 mod table;
 

@@ -63,7 +63,7 @@ fn announcements(announced: &[Announcement], neighbor: &Neighbor) -> anyhow::Res
 }
 
 /// Each prefix once, in the order in which they came.
-fn distinct(announced: &[Announcement]) -> Vec<IpNet> {
+pub(crate) fn distinct(announced: &[Announcement]) -> Vec<IpNet> {
     let mut seen = HashSet::new();
     let all = announced.iter().flat_map(|one| one.prefixes.iter());
     all.filter(|prefix| seen.insert(*prefix)).collect()
@@ -76,7 +76,7 @@ fn withdrawals(prefixes: &[IpNet]) -> Bytes {
     out.freeze()
 }
 
-const TABLE: &str = concat!(
+pub(crate) const TABLE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../tests/data/updates.et-header.2015.gz"
 );

@@ -129,5 +129,5 @@ fn listens(lane: &Lane) -> Result<(), String> {
     wait::ensure(listening, "a listening socket", "none on port 179").map_err(|unmet| unmet.seen)
 }
 
-/// The speaker's AS.
-const ASN: u32 = 65000;
+/// The speaker's AS: private, and of four octets, which no recorded path has.
+const ASN: u32 = 4_200_065_000;
