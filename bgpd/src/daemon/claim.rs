@@ -5,11 +5,12 @@
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 
 use anyhow::{Context, bail};
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::Uid;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Held for as long as the kernel's routes are managed.
 pub(super) struct Claim {
@@ -19,12 +20,12 @@ pub(super) struct Claim {
 impl Claim {
     /// Refused while another bgpd has it.
     pub(super) fn take(protocol: u8) -> anyhow::Result<Option<Self>> {
-        let address = SocketAddr::from_abstract_name(format!("bgpd/protocol/{protocol}"))
-            .context("an abstract socket's name")?;
+        let name = format!("bgpd/protocol/{protocol}");
+        let address = SocketAddr::from_abstract_name(&name).context("an abstract socket's name")?;
         match UnixListener::bind_addr(&address) {
             Ok(socket) => Ok(Some(Self { _socket: socket })),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                refuse_unless_stranger(&address, protocol)
+                refuse_unless_stranger(&name, protocol)
             }
             Err(error) => Err(error).context("can't claim the routing protocol number"),
         }
@@ -33,9 +34,8 @@ impl Claim {
 
 /// Anybody may bind the name: of a user that could not manage routes anyway it
 /// says nothing, and must not keep bgpd from starting.
-fn refuse_unless_stranger(address: &SocketAddr, protocol: u8) -> anyhow::Result<Option<Claim>> {
-    let holder = UnixStream::connect_addr(address)
-        .and_then(|socket| Ok(getsockopt(&socket, sockopt::PeerCredentials)?));
+fn refuse_unless_stranger(name: &str, protocol: u8) -> anyhow::Result<Option<Claim>> {
+    let holder = knock(name).and_then(|socket| Ok(getsockopt(&socket, sockopt::PeerCredentials)?));
     let who = match holder {
         Ok(holder) if holder.uid() != 0 && holder.uid() != Uid::effective().as_raw() => {
             tracing::warn!(
@@ -53,6 +53,14 @@ fn refuse_unless_stranger(address: &SocketAddr, protocol: u8) -> anyhow::Result<
     )
 }
 
+/// Nobody ever opens: once as many have knocked as the socket keeps, waiting for
+/// room would be for good.
+fn knock(name: &str) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    socket.connect(&SockAddr::unix(format!("\0{name}"))?)?;
+    Ok(socket)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -68,6 +76,8 @@ mod tests {
         let own = format!("pid {}", std::process::id());
         assert!(refused.contains(&own), "{refused}");
         assert!(Claim::take(protocol - 1).is_ok());
+        // However many were refused, the next one is not kept waiting.
+        assert!((0..5000).all(|_| Claim::take(protocol).is_err()));
         drop(claim);
         assert!(Claim::take(protocol).is_ok());
     }

@@ -1,5 +1,5 @@
 //! What has happened, for `GET /v1/events`: the last [`KEPT`] events, each also
-//! in the log. A peer that comes and goes in a loop fills neither: of one subject at
+//! in the log. A peer that comes and goes in a loop fills neither: of its sessions at
 //! most [`AT_ONCE`] events are told in [`WINDOW`], the rest is counted.
 
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ pub(super) struct Journal {
     recent: HashMap<String, Recent>,
 }
 
-/// What one subject has caused in the present [`WINDOW`].
+/// What one peer has caused in the present [`WINDOW`].
 struct Recent {
     since: Instant,
     told: u32,
@@ -47,6 +47,19 @@ impl Journal {
         self.add(Weight::Error, subject, text.into());
     }
 
+    /// What a peer can cause as often as it likes.
+    pub(super) fn session(&mut self, weight: Weight, peer: &str, text: String) {
+        match self.admit(peer, Instant::now()) {
+            None => {}
+            Some(0) => self.add(weight, peer, text),
+            Some(untold) => self.add(
+                weight,
+                peer,
+                format!("{text} ({untold} events before this one were too many to tell)"),
+            ),
+        }
+    }
+
     pub(super) fn after(&self, query: &EventsQuery) -> Events {
         let after = query.after.unwrap_or(0);
         Events {
@@ -60,14 +73,6 @@ impl Journal {
     }
 
     fn add(&mut self, weight: Weight, subject: &str, text: String) {
-        let Some(untold) = self.admit(subject, Instant::now()) else {
-            return;
-        };
-        let text = if untold > 0 {
-            format!("{text} ({untold} events before this one were too many to tell)")
-        } else {
-            text
-        };
         match weight {
             Weight::Info => tracing::info!(target: "bgpd", subject, "{text}"),
             Weight::Warning => tracing::warn!(target: "bgpd", subject, "{text}"),
@@ -86,12 +91,12 @@ impl Journal {
         self.events.push_back(event);
     }
 
-    /// How many events of the subject were held back since the last one, if one
-    /// may be told now.
-    fn admit(&mut self, subject: &str, now: Instant) -> Option<u64> {
+    /// How many events of the peer's were held back since the last one, if one may
+    /// be told now.
+    fn admit(&mut self, peer: &str, now: Instant) -> Option<u64> {
         let recent = self
             .recent
-            .entry_ref(subject)
+            .entry_ref(peer)
             .or_insert_with(|| Recent::new(now));
         if now.saturating_duration_since(recent.since) >= WINDOW {
             *recent = Recent {
@@ -135,7 +140,7 @@ mod tests {
     fn the_oldest_events_go_and_the_sequence_stays() {
         let mut journal = Journal::default();
         for number in 0..=KEPT {
-            journal.info(&format!("peer{number}"), number.to_string());
+            journal.info("prod", number.to_string());
         }
         let all = journal.after(&EventsQuery::default()).events;
         assert_eq!(
@@ -147,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_that_is_too_loud_is_counted_and_hushes_no_other() {
+    fn a_peer_that_is_too_loud_is_counted_and_hushes_no_other() {
         let mut journal = Journal::default();
         let begin = Instant::now();
         let told = (0..100).filter(|_| journal.admit("prod", begin).is_some());

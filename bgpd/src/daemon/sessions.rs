@@ -11,6 +11,7 @@ use bgp_core::peer::{DownReason, State, StopReason};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use super::journal::Weight;
 use super::links::VifState;
 use super::{Daemon, GOODBYE, keys};
 use crate::panics::Panic;
@@ -362,22 +363,24 @@ impl Daemon {
                             negotiated.remote_asn, negotiated.hold_time
                         )
                     });
-                self.journal
-                    .info(name, format!("session is Established{with}"));
+                let text = format!("session is Established{with}");
+                self.journal.session(Weight::Info, name, text);
             }
-            (true, false) => self
-                .journal
-                .warn(name, format!("session is down: {}", why())),
+            (true, false) => {
+                let text = format!("session is down: {}", why());
+                self.journal.session(Weight::Warning, name, text);
+            }
             (false, false) => {
                 if let Some(error) = new_error {
-                    self.journal
-                        .warn(name, format!("session is not up: {error}"));
+                    let text = format!("session is not up: {error}");
+                    self.journal.session(Weight::Warning, name, text);
                 }
             }
             // Both changes came before this was asked.
-            (true, true) if has_flapped => self
-                .journal
-                .warn(name, format!("session was down for a moment: {}", why())),
+            (true, true) if has_flapped => {
+                let text = format!("session was down for a moment: {}", why());
+                self.journal.session(Weight::Warning, name, text);
+            }
             (true, true) => {}
         }
     }
