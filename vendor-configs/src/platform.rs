@@ -58,8 +58,7 @@ pub(crate) struct Entry {
     /// Characters that the stem of a policy's name can have; templates add up to
     /// 15 to it.
     pub(crate) longest_policy: usize,
-    /// File name and text; `config.j2`, `assumes.j2`, `verify.j2`, `drain.j2`,
-    /// `rollback.j2`, and those of further forms.
+    /// File name and text: see `templates!`.
     pub(crate) templates: &'static [(&'static str, &'static str)],
     /// What a form of the configuration may be asked for by.
     pub(crate) forms: &'static [Form],
@@ -82,9 +81,19 @@ pub(crate) enum Made {
     From(fn(&str) -> Result<String, String>),
 }
 
-/// `("config.j2", its text)`, …, of the files beside the caller.
+/// `("config.j2", its text)` and the other parts, of the files beside the caller;
+/// and one that these include, or of a further form.
 macro_rules! templates {
-    ($($file:literal),* $(,)?) => { &[$(($file, include_str!($file))),*] };
+    ($($other:literal)?) => {
+        &[
+            ("config.j2", include_str!("config.j2")),
+            ("assumes.j2", include_str!("assumes.j2")),
+            ("verify.j2", include_str!("verify.j2")),
+            ("drain.j2", include_str!("drain.j2")),
+            ("rollback.j2", include_str!("rollback.j2")),
+            $(($other, include_str!($other)))?
+        ]
+    };
 }
 pub(crate) use templates;
 

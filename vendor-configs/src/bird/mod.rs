@@ -14,13 +14,7 @@ pub(crate) static ENTRY: Entry = Entry {
     key: STRING,
     // BIRD's names have 64 characters at most.
     longest_policy: 45,
-    templates: templates![
-        "config.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates![],
     forms: &[],
     check: linux::check_names,
 };

@@ -15,13 +15,7 @@ pub(crate) static ENTRY: Entry = Entry {
     description: LINE,
     key: WORD,
     longest_policy: 48,
-    templates: templates![
-        "config.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates![],
     forms: &[],
     check: short_keys,
 };

@@ -22,14 +22,7 @@ pub(crate) static ENTRY: Entry = Entry {
         refused: "? !|\"\\",
     },
     longest_policy: 48,
-    templates: templates![
-        "config.j2",
-        "policy.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates!["policy.j2"],
     forms: &[],
     check,
 };

@@ -22,13 +22,7 @@ pub(crate) static ENTRY: Entry = Entry {
     },
     // A route-map's name has at most 63 characters.
     longest_policy: 48,
-    templates: templates![
-        "config.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates![],
     forms: &[],
     check: nothing_missing,
 };

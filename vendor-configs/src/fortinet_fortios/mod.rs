@@ -16,13 +16,7 @@ pub(crate) static ENTRY: Entry = Entry {
     key: STRING,
     // Of 35, with `-REFUSED-V6`.
     longest_policy: 22,
-    templates: templates![
-        "config.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates![],
     forms: &[],
     check: check_vrfs,
 };

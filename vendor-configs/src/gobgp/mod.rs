@@ -14,13 +14,7 @@ pub(crate) static ENTRY: Entry = Entry {
     description: STRING,
     key: STRING,
     longest_policy: 100,
-    templates: templates![
-        "config.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates![],
     forms: &[],
     check: linux::check_no_vrf,
 };

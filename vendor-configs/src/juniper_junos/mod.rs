@@ -13,13 +13,7 @@ pub(crate) static ENTRY: Entry = Entry {
     description: STRING,
     key: KEY,
     longest_policy: 60,
-    templates: templates![
-        "config.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates![],
     forms: SET,
     check: nothing_missing,
 };

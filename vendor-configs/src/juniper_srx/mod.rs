@@ -12,13 +12,7 @@ pub(crate) static ENTRY: Entry = Entry {
     description: STRING,
     key: KEY,
     longest_policy: 48,
-    templates: templates![
-        "config.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates![],
     forms: SET,
     check: nothing_missing,
 };

@@ -27,14 +27,7 @@ pub(crate) static ENTRY: Entry = Entry {
         refused: "",
     },
     longest_policy: 100,
-    templates: templates![
-        "config.j2",
-        "networkd.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates!["networkd.j2"],
     forms: &[Form {
         name: "networkd",
         made: Made::Template("networkd.j2"),

@@ -14,13 +14,7 @@ pub(crate) static ENTRY: Entry = Entry {
     key: STRING,
     // A peer group's name has at most 31 characters, `-V6` among them.
     longest_policy: 28,
-    templates: templates![
-        "config.j2",
-        "assumes.j2",
-        "verify.j2",
-        "drain.j2",
-        "rollback.j2",
-    ],
+    templates: templates![],
     forms: &[Form {
         name: "set",
         made: Made::Usual,
