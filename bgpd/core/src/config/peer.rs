@@ -118,7 +118,11 @@ impl Common {
 
     /// RFC 9687 §4: a peer that still keeps its own end alive is given longer than
     /// one that says nothing.
-    pub(super) fn send_hold_time(&self, table: &Table<'_>, hold_time: Duration) -> Option<Duration> {
+    pub(super) fn send_hold_time(
+        &self,
+        table: &Table<'_>,
+        hold_time: Duration,
+    ) -> Option<Duration> {
         let at = self.send_hold_time?;
         if at.value <= hold_time {
             table.mistake(
