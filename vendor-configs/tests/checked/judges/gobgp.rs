@@ -100,7 +100,8 @@ fn fits(path: &[&str], text: &str) -> bool {
         [.., "max-prefixes"] => in_range(1.0, 4_294_967_295.0),
         [.., "shutdown-threshold-pct"] => in_range(1.0, 100.0),
         [.., "ttl-min"] => in_range(1.0, 255.0),
-        [.., "set-local-pref"] => in_range(0.0, 4_294_967_295.0),
+        // 0 counts as none.
+        [.., "set-local-pref"] => in_range(1.0, 4_294_967_295.0),
         _ => true,
     }
 }
