@@ -11,11 +11,16 @@ pub fn socket(directory: &Path) -> PathBuf {
     directory.join("bgpd.sock")
 }
 
+/// Where it keeps its configuration, for `bgpctl reload`.
+pub fn config(directory: &Path) -> PathBuf {
+    directory.join("bgpd.conf")
+}
+
 pub fn start(namespace: &Namespace, directory: &Path, text: &str) -> Result<Process> {
     // Where it locks itself in: made by systemd where that runs.
     let jail = Path::new("/run/openbgpd");
     fs::create_dir_all(jail).map_err(|source| failed(jail, source))?;
-    let config = write_private(directory.join("bgpd.conf"), text)?;
+    let config = write_private(config(directory), text)?;
     let mut command = namespace.command("/usr/sbin/bgpd");
     command.arg("-d").arg("-f").arg(config);
     namespace.spawn("openbgpd", &mut command, &directory.join("bgpd.log"))

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use lab::foreign::{bird, write_private};
 use vendor_configs::Part;
 
 use super::theirs::Theirs;
-use super::{Accepted, aws, exchange, networks, private, text, wired, with_communities};
+use super::{Accepted, aws, exchange, least, networks, private, text, wired, with_communities};
 use crate::Bench;
 use crate::foreign::Daemon;
 
@@ -27,7 +28,12 @@ pub(super) fn and_back(bench: &Bench, daemon: Daemon) -> anyhow::Result<()> {
     let orders = text(daemon.name(), &link, Part::Drain)?;
     exchange(|| aws.received(), &carrying, &theirs, &preferred(300))?;
     follow(&theirs, &orders, Way::Away)?;
-    exchange(|| aws.received(), &drained, &theirs, &preferred(0))?;
+    exchange(
+        || aws.received(),
+        &drained,
+        &theirs,
+        &preferred(least(daemon)),
+    )?;
     follow(&theirs, &orders, Way::Back)?;
     exchange(|| aws.received(), &carrying, &theirs, &preferred(300))
 }
@@ -42,7 +48,8 @@ fn follow(theirs: &Theirs<'_>, orders: &str, way: Way) -> anyhow::Result<()> {
     match theirs.daemon {
         Daemon::Bird => by_file(theirs, orders, way),
         Daemon::Frr => by_commands(theirs, orders, way),
-        Daemon::GoBgp | Daemon::OpenBgpd => anyhow::bail!("not followed here: {orders}"),
+        Daemon::OpenBgpd => by_rules(theirs, orders, way),
+        Daemon::GoBgp => by_policy(theirs, orders, way),
     }
 }
 
@@ -57,6 +64,44 @@ fn by_commands(theirs: &Theirs<'_>, orders: &str, way: Way) -> anyhow::Result<()
     anyhow::ensure!(lines.contains(&"end"), "no commands: {orders}");
     let said = theirs.vtysh(&lines)?;
     anyhow::ensure!(!said.contains('%'), "vtysh: {said}");
+    Ok(())
+}
+
+/// OpenBGPD: rules at the end of its file.
+fn by_rules(theirs: &Theirs<'_>, orders: &str, way: Way) -> anyhow::Result<()> {
+    let rules = orders.lines().filter(|line| line.starts_with("match "));
+    let rules: Vec<&str> = rules.collect();
+    anyhow::ensure!(!rules.is_empty(), "no rules: {orders}");
+    let file = match way {
+        Way::Away => format!("{}{}\n", theirs.text, rules.join("\n")),
+        Way::Back => theirs.text.clone(),
+    };
+    theirs.write_openbgpd(&file)?;
+    theirs.bgpctl(&["reload"]).map(drop)
+}
+
+/// GoBGP: lines of its policies, a signal, then commands.
+fn by_policy(theirs: &Theirs<'_>, orders: &str, way: Way) -> anyhow::Result<()> {
+    let told = |start: &str| {
+        let from = orders.find(start).map(|at| &orders[at..]);
+        let line = from.and_then(|rest| rest.lines().next());
+        let line = line.map(|line| line.split(" where ").next().unwrap_or(line));
+        line.with_context(|| format!("no {start}: {orders}"))
+    };
+    let lines = ["communities-list = ", "set-local-pref = "];
+    let new = [told(lines[0])?, told(lines[1])?];
+    let edited = theirs.text.lines().map(|line| {
+        let mut changes = lines.iter().zip(new).filter(|_| way == Way::Away);
+        let change = changes.find(|(start, _)| line.starts_with(**start));
+        format!("{}\n", change.map_or(line, |(_, new)| new))
+    });
+    theirs.reload_gobgp(&edited.collect::<String>())?;
+    for command in orders
+        .lines()
+        .filter_map(|line| line.strip_prefix("gobgp "))
+    {
+        theirs.gobgp(command)?;
+    }
     Ok(())
 }
 

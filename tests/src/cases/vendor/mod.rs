@@ -55,7 +55,7 @@ pub(super) fn all() -> Vec<Case> {
     ));
     cases.extend(each(
         "AWS is asked to drain the link, and back",
-        &with_bfd,
+        &Daemon::ALL,
         drain::and_back,
     ));
     cases.push(Case::with_vlan(
@@ -217,15 +217,19 @@ fn public_vif(bench: &Bench, daemon: Daemon) -> anyhow::Result<()> {
     let mut accepted = BTreeMap::new();
     for (net, communities) in taken {
         let drained = communities.contains(&"65535:0");
-        let preference = match (drained, daemon) {
-            (false, _) => 100,
-            // A preference of 0 is none to it.
-            (true, Daemon::GoBgp) => 1,
-            (true, _) => 0,
-        };
+        let preference = if drained { least(daemon) } else { 100 };
         accepted.insert(net.parse()?, preference);
     }
     exchange(|| aws.received(), &announced, &theirs, &accepted)
+}
+
+/// The local preference of what is drained.
+const fn least(daemon: Daemon) -> u32 {
+    match daemon {
+        // 0 is none to it.
+        Daemon::GoBgp => 1,
+        Daemon::Bird | Daemon::Frr | Daemon::OpenBgpd => 0,
+    }
 }
 
 /// Prefixes with their communities.

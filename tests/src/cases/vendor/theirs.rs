@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use lab::foreign::{bird, openbgpd, write_private};
 use lab::wait;
 use lab::world::{Namespace, Process, run};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use vendor_configs::{Part, RouterLink};
 
@@ -42,9 +43,7 @@ impl<'a> Theirs<'a> {
                 vec![bird::start(program, namespace, &directory, &text, &[])?]
             }
             Daemon::OpenBgpd => {
-                // Where it can be asked is not the text's to say.
-                let socket = openbgpd::socket(&directory);
-                let text = format!("socket \"{}\"\n{text}", socket.display());
+                let text = with_socket(&directory, &text);
                 vec![openbgpd::start(namespace, &directory, &text)?]
             }
             Daemon::GoBgp => vec![gobgp(namespace, &directory, &text)?],
@@ -73,7 +72,8 @@ impl<'a> Theirs<'a> {
                 let mut accepted = Accepted::new();
                 for session in &self.link.sessions {
                     let peer = session.peer.to_string();
-                    let said = self.bgpctl(&["show", "rib", "neighbor", &peer])?;
+                    let said = self.bgpctl(&["-j", "show", "rib", "neighbor", &peer])?;
+                    let said: Value = serde_json::from_str(&said)?;
                     for route in said["rib"].as_array().into_iter().flatten() {
                         let prefix = route["prefix"].as_str().context("a prefix")?;
                         let preference = route["localpref"].as_u64().context("a localpref")?;
@@ -87,9 +87,7 @@ impl<'a> Theirs<'a> {
                 let from_aws = format!("\"asns\":[{asn}]");
                 let mut accepted = Accepted::new();
                 for family in ["ipv4", "ipv6"] {
-                    let said = self
-                        .namespace
-                        .exec("gobgp", &["-j", "global", "rib", "-a", family])?;
+                    let said = self.gobgp(&format!("-j global rib -a {family}"))?;
                     let paths = paths(&serde_json::from_str(&said)?);
                     for (prefix, path) in paths {
                         if path.to_string().contains(&from_aws) {
@@ -164,12 +162,39 @@ impl<'a> Theirs<'a> {
         Ok(run(&mut vtysh, None)?)
     }
 
-    fn bgpctl(&self, words: &[&str]) -> anyhow::Result<Value> {
+    pub(super) fn bgpctl(&self, words: &[&str]) -> anyhow::Result<String> {
         let mut bgpctl = Command::new("bgpctl");
-        bgpctl.arg("-j").arg("-s");
-        bgpctl.arg(openbgpd::socket(&self.directory)).args(words);
-        Ok(serde_json::from_str(&run(&mut bgpctl, None)?)?)
+        bgpctl.arg("-s").arg(openbgpd::socket(&self.directory));
+        Ok(run(bgpctl.args(words), None)?)
     }
+
+    pub(super) fn gobgp(&self, words: &str) -> anyhow::Result<String> {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        Ok(self.namespace.exec("gobgp", &words)?)
+    }
+
+    /// For `bgpctl reload`.
+    pub(super) fn write_openbgpd(&self, text: &str) -> anyhow::Result<()> {
+        let text = with_socket(&self.directory, text);
+        write_private(openbgpd::config(&self.directory), &text)?;
+        Ok(())
+    }
+
+    pub(super) fn reload_gobgp(&self, text: &str) -> anyhow::Result<()> {
+        write_private(gobgp_config(&self.directory), text)?;
+        self.processes[0].signal(Signal::SIGHUP);
+        Ok(())
+    }
+}
+
+/// Where it can be asked is not the text's to say.
+fn with_socket(directory: &Path, text: &str) -> String {
+    let socket = openbgpd::socket(directory);
+    format!("socket \"{}\"\n{text}", socket.display())
+}
+
+fn gobgp_config(directory: &Path) -> PathBuf {
+    directory.join("gobgp.toml")
 }
 
 pub(super) fn birdc(directory: &Path, words: &str) -> anyhow::Result<String> {
@@ -214,7 +239,7 @@ fn gobgp_preference(path: &Value) -> anyhow::Result<u32> {
 }
 
 fn gobgp(namespace: &Namespace, directory: &Path, text: &str) -> anyhow::Result<Process> {
-    let config = write_private(directory.join("gobgp.toml"), text)?;
+    let config = write_private(gobgp_config(directory), text)?;
     let mut command = namespace.command("gobgpd");
     command
         .arg("-f")
