@@ -100,7 +100,7 @@ fn every_judge_refuses_something_by_itself() {
         let lines: Vec<&str> = golden.text.lines().collect();
         let edits = KINDS
             .iter()
-            .flat_map(|kind| mutations::sample((kind.edits)(&lines), 1));
+            .flat_map(|kind| mutations::sample((kind.edits)(&lines), TRIES));
         let wrong: Vec<String> = edits.map(|edit| edit.apply(&lines)).collect();
         for (index, judge) in judges::judges(&golden.platform).iter().enumerate() {
             assert!(

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use ipnet::IpNet;
@@ -26,8 +27,10 @@ pub(crate) fn frr_bgpd(text: &str) -> Vec<Complaint> {
         .any(|start| line.starts_with(start))
     });
     let file = File::new("frr.conf", &own);
+    file.open_to_all();
     let output = run(Command::new("/usr/lib/frr/bgpd").args(["-C", "-f", &file.path]));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("can't open"), "bgpd: {said}");
     said.lines()
         .filter(|line| {
             line.starts_with("% ")
@@ -245,7 +248,7 @@ fn both(output: &Output) -> String {
 /// A configuration that only its owner can read: OpenBGPD asks for that.
 struct File {
     path: String,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl File {
@@ -256,7 +259,17 @@ impl File {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file of ours");
         Self {
             path: path.to_str().expect("a path in UTF-8").to_owned(),
-            _directory: directory,
+            directory: directory,
+        }
+    }
+
+    /// For a daemon that becomes another user before it reads.
+    fn open_to_all(&self) {
+        for (path, mode) in [
+            (self.directory.path(), 0o755),
+            (Path::new(&self.path), 0o644),
+        ] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a file of ours");
         }
     }
 }
