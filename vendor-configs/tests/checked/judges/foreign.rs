@@ -259,7 +259,7 @@ impl File {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file of ours");
         Self {
             path: path.to_str().expect("a path in UTF-8").to_owned(),
-            directory: directory,
+            directory,
         }
     }
 
