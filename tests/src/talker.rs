@@ -37,24 +37,39 @@ impl Talker {
         })
     }
 
-    /// Connects and brings the session to this stage.
+    /// Connects and brings the session to this stage. Where one before it ended a
+    /// moment ago, the other end may not have read that yet: it calls this one a
+    /// collision, and the next one is right.
     pub(crate) fn at(
         from: Ipv4Addr,
         to: Ipv4Addr,
         session: Session,
         stage: Stage,
     ) -> anyhow::Result<Self> {
-        let mut talker =
-            Self::connect(from, to).with_context(|| format!("connecting from {from}"))?;
-        talker.expect(OPEN)?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let mut talker =
+                Self::connect(from, to).with_context(|| format!("connecting from {from}"))?;
+            match talker.advance(session, stage) {
+                Err(_) if talker.end() == COLLISION && Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(talker),
+            }
+        }
+    }
+
+    fn advance(&mut self, session: Session, stage: Stage) -> anyhow::Result<()> {
+        self.expect(OPEN)?;
         if stage > Stage::OpenExpected {
-            talker.send(&session.open(HOLD_TIME))?;
-            talker.expect(KEEPALIVE)?;
+            self.send(&session.open(HOLD_TIME))?;
+            self.expect(KEEPALIVE)?;
         }
         if stage > Stage::KeepaliveExpected {
-            talker.send(&keepalive())?;
+            self.send(&keepalive())?;
         }
-        Ok(talker)
+        Ok(())
     }
 
     pub(crate) fn send(&mut self, octets: &[u8]) -> io::Result<()> {
@@ -154,6 +169,8 @@ fn is_timeout(error: &io::Error) -> bool {
 
 pub(crate) const OPEN: u8 = 1;
 const NOTIFICATION: u8 = 3;
+/// Cease, Connection Collision Resolution (RFC 4486).
+const COLLISION: End = End::Notification(6, 7);
 pub(crate) const KEEPALIVE: u8 = 4;
 const HOLD_TIME: u16 = 90;
 const PORT: u16 = 179;

@@ -174,16 +174,17 @@ fn collisions(bench: &Bench) -> anyhow::Result<()> {
     let mut pair = [neighbourhood.connect(BOTH)?, neighbourhood.connect(BOTH)?];
     for rogue in &mut pair {
         let open = rogue.own_open();
-        // The earlier one has been given up for the later.
         let _closed = rogue.say(&open);
     }
-    let up = pair.iter_mut().filter_map(|rogue| {
-        rogue
-            .expect(|message| *message == Message::Keepalive)
-            .ok()?;
-        rogue.say(&Message::Keepalive).ok()
-    });
-    wait::ensure(up.count() == 1, "one of them stays", "none or both")?;
+    let [earlier, later] = &mut pair;
+    later.expect(|message| *message == Message::Keepalive)?;
+    later.say(&Message::Keepalive)?;
+    let (notification, _) = earlier.last_words()?;
+    wait::ensure(
+        notification == Notification::cease(bgp_core::wire::iana::cease::CONNECTION_COLLISION),
+        "the earlier one is given up for the later",
+        format!("{notification}"),
+    )?;
     wait::until("one session comes of it", PATIENCE, || {
         neighbourhood.ours.established("both")
     })?;
