@@ -3,7 +3,9 @@
 //! Read-only: `GET /v1/status`, `GET /v1/routes` (query: [`RoutesQuery`]),
 //! `GET /v1/routes/{prefix}` (an address asks for its longest match; a prefix's
 //! slash may be written `%2F`) and `GET /v1/events` (query: [`EventsQuery`]).
-//! Mutating: `POST /v1/reload`. Errors are [`ApiError`] with a 4xx or 5xx status.
+//! Mutating: `POST /v1/reload`, and with a body of [`Named`] `POST /v1/drain` and
+//! `POST /v1/undrain`, with one of [`Drill`] `POST /v1/drill` and `POST /v1/drill/stop`.
+//! Errors are [`ApiError`] with a 4xx or 5xx status.
 
 use std::net::IpAddr;
 
@@ -81,6 +83,39 @@ pub struct PeerStatus {
     pub panics: u64,
     pub prefixes: PrefixCounts,
     pub messages: MessageCounts,
+    /// Where BFD is configured.
+    #[serde(default)]
+    pub bfd: Option<BfdStatus>,
+}
+
+/// A BFD session (RFC 5880). Times are microseconds but where said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BfdStatus {
+    /// `AdminDown`, `Down`, `Init`, `Up`.
+    pub state: String,
+    /// Seconds in this state.
+    pub since: f64,
+    pub remote_state: String,
+    /// Why our end last went down, in RFC 5880's words.
+    pub diagnostic: Option<String>,
+    /// Why the far end last went down, as it says.
+    pub remote_diagnostic: Option<String>,
+    /// What we send at, as negotiated.
+    pub transmit_interval: u64,
+    /// What the far end sends at, as negotiated.
+    pub receive_interval: u64,
+    /// Silence after which the session is down.
+    pub detection_time: u64,
+    pub multiplier: u8,
+    /// `none`, `simple password`, `keyed SHA1`, …
+    pub authentication: String,
+    pub packets_sent: u64,
+    pub packets_received: u64,
+    /// Packets thrown away: wrong TTL, authentication, length, discriminator.
+    pub packets_discarded: u64,
+    pub flaps: u64,
+    /// Seconds for which a session that flaps is still not believed.
+    pub damped_for: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,24 +152,130 @@ pub struct PathStatus {
     pub up: bool,
     /// Why it is not up.
     pub reason: Option<String>,
+    #[serde(default)]
+    pub health: HealthStatus,
+    /// Set by `POST /v1/drain` (or a drill): what asked for it.
+    #[serde(default)]
+    pub drained: Option<String>,
     /// Prefixes whose traffic this path carries now.
     pub carries: u64,
-    pub probe: Option<ProbeStatus>,
+    #[serde(default)]
+    pub probes: Vec<ProbeStatus>,
     /// The last time traffic was moved off this path or back, by one swap.
     pub last_swap: Option<Swap>,
 }
 
-/// ICMP echoes over the last 100 probes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+impl PathStatus {
+    /// The target that answers best: one that is dead says nothing about the path.
+    pub fn best_probe(&self) -> Option<&ProbeStatus> {
+        self.probes
+            .iter()
+            .min_by_key(|probe| (probe.rtt_last.is_none(), probe.lost))
+    }
+}
+
+/// What is made of all evidence about a path.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HealthStatus {
+    pub state: Health,
+    /// Seconds in this state.
+    pub since: f64,
+    /// What led to it.
+    pub reason: Option<String>,
+    /// Failures that the hold time still remembers.
+    pub failures: u32,
+    /// `Recovering` and `Held`: seconds until it may carry traffic again, if all
+    /// stays well.
+    pub returns_in: Option<f64>,
+}
+
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    Up,
+    /// Something is amiss, and is being looked at more closely.
+    Suspect,
+    /// Works, but badly: used only if nothing better is there.
+    Degraded,
+    #[default]
+    Down,
+    /// Works again; not long enough to be trusted.
+    Recovering,
+    /// Works, and waits for its hold time to end.
+    Held,
+}
+
+/// One target of a path. `sent`, `lost` and the round trips are over the last 100
+/// probes; times in microseconds, `None` before the first answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeStatus {
     pub target: IpAddr,
+    /// `icmp`, `udp`, `tcp`, `stamp`.
+    #[serde(default)]
+    pub kind: String,
+    #[serde(default)]
+    pub port: Option<u16>,
     pub sent: u64,
     pub lost: u64,
-    /// Microseconds; `None` before the first answer.
     pub rtt_last: Option<u64>,
     pub rtt_min: Option<u64>,
     pub rtt_avg: Option<u64>,
     pub rtt_max: Option<u64>,
+    #[serde(default)]
+    pub rtt_p50: Option<u64>,
+    #[serde(default)]
+    pub rtt_p90: Option<u64>,
+    #[serde(default)]
+    pub rtt_p99: Option<u64>,
+    /// Mean difference of successive round trips.
+    #[serde(default)]
+    pub jitter: Option<u64>,
+    /// Since start.
+    #[serde(default)]
+    pub total_sent: u64,
+    #[serde(default)]
+    pub total_lost: u64,
+    /// STAMP (RFC 8762) only: probes lost on the way out.
+    #[serde(default)]
+    pub lost_out: Option<u64>,
+    /// STAMP only: answers lost on the way back.
+    #[serde(default)]
+    pub lost_back: Option<u64>,
+    /// STAMP only, change of the one-way delay against its minimum: no clock but
+    /// each end's own is needed.
+    #[serde(default)]
+    pub delay_out: Option<u64>,
+    #[serde(default)]
+    pub delay_back: Option<u64>,
+}
+
+impl ProbeStatus {
+    /// Nothing was sent yet.
+    pub fn new(target: IpAddr, kind: &str) -> Self {
+        Self {
+            target,
+            kind: kind.to_owned(),
+            port: None,
+            sent: 0,
+            lost: 0,
+            rtt_last: None,
+            rtt_min: None,
+            rtt_avg: None,
+            rtt_max: None,
+            rtt_p50: None,
+            rtt_p90: None,
+            rtt_p99: None,
+            jitter: None,
+            total_sent: 0,
+            total_lost: 0,
+            lost_out: None,
+            lost_back: None,
+            delay_out: None,
+            delay_back: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -233,7 +374,56 @@ pub struct LoggedEvent {
     pub at: f64,
     /// A peer's, path's or VIF's name.
     pub subject: String,
+    #[serde(default)]
+    pub kind: EventKind,
     pub text: String,
+    /// What it was concluded from.
+    #[serde(default)]
+    pub evidence: Vec<EvidenceItem>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    #[default]
+    Other,
+    Carrier,
+    Session,
+    Bfd,
+    Health,
+    Swap,
+    Drain,
+    Configuration,
+}
+
+/// As `loss` = `18 %`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceItem {
+    pub what: String,
+    pub value: String,
+}
+
+/// A VIF (all its sessions), a session or a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    pub name: String,
+}
+
+/// `POST /v1/drill`: the sessions of `name` are administratively down for at most
+/// that long, whatever becomes of the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drill {
+    pub name: String,
+    /// At most 3600.
+    pub seconds: u64,
+}
+
+/// Answer to drain, undrain and drill: the sessions and paths concerned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Concerned {
+    pub names: Vec<String>,
 }
 
 /// `POST /v1/reload`: what changed.

@@ -300,7 +300,9 @@ fn paths(status: &Status, registry: &Registry) -> prometheus::Result<()> {
         carries
             .with_label_values(&[name])
             .set(i64::try_from(path.carries).unwrap_or(i64::MAX));
-        let Some(probe) = &path.probe else { continue };
+        let Some(probe) = path.best_probe() else {
+            continue;
+        };
         sent.with_label_values(&[name]).inc_by(probe.sent);
         lost.with_label_values(&[name])
             .set(i64::try_from(probe.lost).unwrap_or(i64::MAX));

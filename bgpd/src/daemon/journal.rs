@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bgp_core::api::{Events, EventsQuery, LoggedEvent};
+use bgp_core::api::{EventKind, Events, EventsQuery, LoggedEvent};
 use hashbrown::HashMap;
 
 const KEPT: usize = 1000;
@@ -86,7 +86,9 @@ impl Journal {
             sequence: self.sequence,
             at: wall_clock(),
             subject: subject.to_owned(),
+            kind: EventKind::Other,
             text,
+            evidence: Vec::new(),
         };
         self.events.push_back(event);
     }

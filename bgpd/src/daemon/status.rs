@@ -7,7 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bgp_core::api::{KernelStatus, PathStatus, PeerStatus, PrefixCounts, Status, Swap, VifStatus};
+use bgp_core::api::{
+    Health, HealthStatus, KernelStatus, PathStatus, PeerStatus, PrefixCounts, Status, Swap,
+    VifStatus,
+};
 use bgp_core::config::{Config, Vif};
 use bgp_core::{Family, PathId};
 use tokio::sync::{mpsc, oneshot};
@@ -164,7 +167,12 @@ impl Snapshot {
             up,
             reason: state.map_or_else(unknown, |state| state.reason.clone().filter(|_| !up)),
             carries,
-            probe: self.probe.status(id),
+            health: HealthStatus {
+                state: if up { Health::Up } else { Health::Down },
+                ..HealthStatus::default()
+            },
+            drained: None,
+            probes: self.probe.status(id),
             last_swap: state.and_then(|state| state.last_swap.as_ref()).map(swap),
         }
     }
@@ -299,6 +307,7 @@ fn peer_status(session: &Session) -> PeerStatus {
         panics: session.panics,
         prefixes: PrefixCounts::default(),
         messages: Default::default(),
+        bfd: None,
     };
     match &session.slot {
         Slot::Waiting { reason, .. } => status.last_error = Some(reason.clone()),

@@ -57,17 +57,14 @@ impl Handle {
         let statuses = self.statuses.borrow();
         statuses
             .iter()
-            .map(|(path, status)| (*path, *status.borrow()))
+            .map(|(path, status)| (*path, status.borrow().clone()))
             .collect()
     }
 
-    /// A path's measurements: of its target that answers best, since one dead
-    /// target says nothing about the path.
-    pub fn status(&self, path: PathId) -> Option<ProbeStatus> {
+    /// A path's measurements, of each of its targets.
+    pub fn status(&self, path: PathId) -> Vec<ProbeStatus> {
         let of_path = self.statuses().into_iter().filter(|(of, _)| *of == path);
-        of_path
-            .map(|(_, status)| status)
-            .min_by_key(|status| (status.rtt_last.is_none(), status.lost))
+        of_path.map(|(_, status)| status).collect()
     }
 }
 

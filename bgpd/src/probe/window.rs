@@ -98,6 +98,7 @@ impl Window {
             rtt_min: answers().min(),
             rtt_avg: answers().sum::<u64>().checked_div(answered),
             rtt_max: answers().max(),
+            ..ProbeStatus::new(target, "icmp")
         }
     }
 
@@ -141,6 +142,7 @@ mod tests {
             rtt_min: Some(200),
             rtt_avg: Some(250),
             rtt_max: Some(300),
+            ..ProbeStatus::new(HERE, "icmp")
         };
         assert_eq!(window.status(HERE), expected);
         window.answered(2, Duration::from_micros(900), start + PATIENCE);

@@ -189,7 +189,7 @@ fn carrying(status: &Status) -> Vec<&str> {
 }
 
 /// Probes lost, of those sent, in per cent.
-pub(super) fn loss_percent(probe: ProbeStatus) -> Option<f64> {
+pub(super) fn loss_percent(probe: &ProbeStatus) -> Option<f64> {
     (probe.sent > 0).then(|| 100.0 * probe.lost as f64 / probe.sent as f64)
 }
 
@@ -229,7 +229,7 @@ fn path_words(path: &PathStatus) -> String {
         path.name.clone(),
         if path.up { "up" } else { "down" }.to_owned(),
     ];
-    if let Some(probe) = path.probe {
+    if let Some(probe) = path.best_probe() {
         words.push(format!(
             "rtt={}",
             or_dash(probe.rtt_last.map(microseconds)).replace(' ', "")
@@ -315,7 +315,7 @@ fn paths_table(paths: &[PathStatus]) -> String {
     ]);
     for path in paths {
         let rtt = |of: fn(&ProbeStatus) -> Option<u64>| {
-            or_dash(path.probe.as_ref().and_then(of).map(microseconds))
+            or_dash(path.best_probe().and_then(of).map(microseconds))
         };
         table.row(vec![
             path.name.clone(),
@@ -326,7 +326,7 @@ fn paths_table(paths: &[PathStatus]) -> String {
             rtt(|probe| probe.rtt_avg),
             rtt(|probe| probe.rtt_max),
             or_dash(
-                path.probe
+                path.best_probe()
                     .and_then(loss_percent)
                     .map(|percent| format!("{percent:.0} %")),
             ),

@@ -74,7 +74,7 @@ fn sane(ours: &Ours) -> Result<(), String> {
     let peer = ours.established("them")?;
     let status = ours.status().map_err(|error| format!("{error:#}"))?;
     let path = status.paths.iter().find(|path| path.name == "probed");
-    let probe = path.and_then(|path| path.probe).ok_or("no probe")?;
+    let probe = path.and_then(|path| path.best_probe()).ok_or("no probe")?;
     let round_trip = probe.rtt_max.unwrap_or(u64::MAX);
     let few_minutes = 0.0..300.0;
     let is_sane = peer.flaps == 0

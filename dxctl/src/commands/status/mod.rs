@@ -265,9 +265,13 @@ fn paths_table(paths: &[PathStatus]) -> String {
             or_dash(path.gateway),
             if path.up { "up" } else { "down" }.to_owned(),
             path.carries.to_string(),
-            or_dash(path.probe.and_then(|probe| probe.rtt_avg).map(microseconds)),
             or_dash(
-                path.probe
+                path.best_probe()
+                    .and_then(|probe| probe.rtt_avg)
+                    .map(microseconds),
+            ),
+            or_dash(
+                path.best_probe()
                     .and_then(super::monitor::loss_percent)
                     .map(|p| format!("{p:.0} %")),
             ),
