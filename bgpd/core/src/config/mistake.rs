@@ -20,30 +20,30 @@ impl fmt::Display for Mistake {
 }
 
 /// Collects mistakes while the text is read.
-pub(super) struct Mistakes<'t> {
+pub struct Mistakes<'t> {
     text: &'t str,
     found: RefCell<Vec<(usize, String)>>,
 }
 
 impl<'t> Mistakes<'t> {
-    pub(super) fn in_text(text: &'t str) -> Self {
+    pub fn in_text(text: &'t str) -> Self {
         Self {
             text,
             found: RefCell::default(),
         }
     }
 
-    pub(super) fn add(&self, offset: usize, message: impl Into<String>) {
+    pub fn add(&self, offset: usize, message: impl Into<String>) {
         self.found.borrow_mut().push((offset, message.into()));
     }
 
     /// The line of an offset, for messages that point at a second place.
-    pub(super) fn line(&self, offset: usize) -> usize {
+    pub fn line(&self, offset: usize) -> usize {
         self.place(offset).0
     }
 
     /// All of them in the text's order, each once.
-    pub(super) fn into_sorted(self) -> Vec<Mistake> {
+    pub fn into_sorted(self) -> Vec<Mistake> {
         let mut mistakes: Vec<Mistake> = self
             .found
             .borrow()

@@ -5,12 +5,12 @@
 mod auth_key;
 mod backup;
 mod daemon;
-mod mistake;
+pub mod mistake;
 mod path;
 mod peer;
 mod policies;
-mod table;
-mod value;
+pub mod table;
+pub mod value;
 mod vif;
 mod whole;
 
@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use toml::de::DeTable;
 
 use crate::policy::Policy;
 use crate::wire::Community;
@@ -35,24 +34,11 @@ pub use mistake::Mistake;
 /// Every mistake in it at once, in the text's order. Where the text is no TOML,
 /// only that is told: what it means is then a guess.
 pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
-    let mistakes = mistake::Mistakes::in_text(text);
-    let (root, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        mistakes.add(
-            error.span().map_or(0, |span| span.start),
-            format!("not TOML: {}", error.message()),
-        );
-    }
-    if !errors.is_empty() {
-        return Err(mistakes.into_sorted());
-    }
-    let whole = whole::Whole::read(root.get_ref(), &mistakes);
-    whole.check();
-    let config = whole.finish();
-    match (config, mistakes.into_sorted()) {
-        (Some(config), mistakes) if mistakes.is_empty() => Ok(config),
-        (_, mistakes) => Err(mistakes),
-    }
+    table::parse(text, |root, mistakes| {
+        let whole = whole::Whole::read(root, mistakes);
+        whole.check();
+        whole.finish()
+    })
 }
 
 /// Everything the operator asked for.

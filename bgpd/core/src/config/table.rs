@@ -7,38 +7,66 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::Mistakes;
+use super::mistake::{Mistake, Mistakes};
 use super::value;
+
+/// Reads a text's tables. What `read` makes of them counts only if it noted no
+/// mistake.
+///
+/// # Errors
+/// Every mistake at once, in the text's order. Where the text is no TOML, only
+/// that is told: what it means is then a guess.
+pub fn parse<T>(
+    text: &str,
+    read: impl for<'t> FnOnce(&'t DeTable<'t>, &'t Mistakes<'t>) -> Option<T>,
+) -> Result<T, Vec<Mistake>> {
+    let mistakes = Mistakes::in_text(text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        mistakes.add(
+            error.span().map_or(0, |span| span.start),
+            format!("not TOML: {}", error.message()),
+        );
+    }
+    if !errors.is_empty() {
+        return Err(mistakes.into_sorted());
+    }
+    let value = read(root.get_ref(), &mistakes);
+    match (value, mistakes.into_sorted()) {
+        (Some(value), mistakes) if mistakes.is_empty() => Ok(value),
+        (_, mistakes) => Err(mistakes),
+    }
+}
 
 /// A value and the offset where it stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) offset: usize,
+pub struct At<T> {
+    pub value: T,
+    pub offset: usize,
 }
 
 /// The keys that a table may have.
-pub(super) struct Keys {
-    pub(super) known: &'static [&'static str],
+pub struct Keys {
+    pub known: &'static [&'static str],
     /// Keys that would be understood, but not here, with the reason.
-    pub(super) refused: &'static [(&'static str, &'static str)],
+    pub refused: &'static [(&'static str, &'static str)],
 }
 
-pub(super) struct Table<'t> {
+pub struct Table<'t> {
     /// How messages call it: `vif "prod"`.
-    pub(super) title: String,
+    pub title: String,
     /// Where its header stands.
-    pub(super) offset: usize,
+    pub offset: usize,
     entries: &'t DeTable<'t>,
     mistakes: &'t Mistakes<'t>,
 }
 
 /// The title of the text as a whole.
-pub(super) const TOP_LEVEL: &str = "top level";
+pub const TOP_LEVEL: &str = "top level";
 
 impl<'t> Table<'t> {
     /// Notes unknown keys at once.
-    pub(super) fn open(
+    pub fn open(
         title: String,
         offset: usize,
         entries: &'t DeTable<'t>,
@@ -57,28 +85,28 @@ impl<'t> Table<'t> {
         table
     }
 
-    pub(super) fn mistake(&self, offset: usize, message: impl std::fmt::Display) {
+    pub fn mistake(&self, offset: usize, message: impl std::fmt::Display) {
         self.mistakes
             .add(offset, format!("{}: {message}", self.title));
     }
 
-    pub(super) fn mistakes(&self) -> &'t Mistakes<'t> {
+    pub fn mistakes(&self) -> &'t Mistakes<'t> {
         self.mistakes
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
     /// Where the key's value stands, or else the table.
-    pub(super) fn place(&self, key: &str) -> usize {
+    pub fn place(&self, key: &str) -> usize {
         self.entries
             .get(key)
             .map_or(self.offset, |value| value.span().start)
     }
 
     /// Notes the key's absence. A value of the wrong kind was noted when read.
-    pub(super) fn required<T>(&self, key: &str, value: Option<T>, example: &str) -> Option<T> {
+    pub fn required<T>(&self, key: &str, value: Option<T>, example: &str) -> Option<T> {
         if value.is_none() && !self.has(key) {
             self.mistake(
                 self.offset,
@@ -88,12 +116,12 @@ impl<'t> Table<'t> {
         value
     }
 
-    pub(super) fn text(&self, key: &str) -> Option<At<&'t str>> {
+    pub fn text(&self, key: &str) -> Option<At<&'t str>> {
         let value = self.entries.get(key)?;
         self.text_of(key, value)
     }
 
-    pub(super) fn flag(&self, key: &str) -> Option<At<bool>> {
+    pub fn flag(&self, key: &str) -> Option<At<bool>> {
         let value = self.entries.get(key)?;
         let DeValue::Boolean(flag) = value.get_ref() else {
             self.mistake(
@@ -108,7 +136,7 @@ impl<'t> Table<'t> {
         })
     }
 
-    pub(super) fn integer(&self, key: &str, range: RangeInclusive<u32>) -> Option<At<u32>> {
+    pub fn integer(&self, key: &str, range: RangeInclusive<u32>) -> Option<At<u32>> {
         let value = self.entries.get(key)?;
         let offset = value.span().start;
         let (least, most) = (range.start(), range.end());
@@ -136,21 +164,13 @@ impl<'t> Table<'t> {
     }
 
     /// A string that `parse` takes.
-    pub(super) fn parsed<T>(
-        &self,
-        key: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<At<T>> {
+    pub fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<At<T>> {
         let text = self.text(key)?;
         self.parse_at(key, text, &parse)
     }
 
     /// A number that `parse` takes.
-    pub(super) fn number<T>(
-        &self,
-        key: &str,
-        parse: impl Fn(u32) -> Result<T, String>,
-    ) -> Option<At<T>> {
+    pub fn number<T>(&self, key: &str, parse: impl Fn(u32) -> Result<T, String>) -> Option<At<T>> {
         let number = self.integer(key, 0..=u32::MAX)?;
         match parse(number.value) {
             Ok(value) => Some(At {
@@ -164,11 +184,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    pub(super) fn duration(
-        &self,
-        key: &str,
-        range: RangeInclusive<Duration>,
-    ) -> Option<At<Duration>> {
+    pub fn duration(&self, key: &str, range: RangeInclusive<Duration>) -> Option<At<Duration>> {
         let duration = self.parsed_duration(key)?;
         if !range.contains(&duration.value) {
             let (least, most) = (range.start(), range.end());
@@ -181,7 +197,7 @@ impl<'t> Table<'t> {
         Some(duration)
     }
 
-    pub(super) fn parsed_duration(&self, key: &str) -> Option<At<Duration>> {
+    pub fn parsed_duration(&self, key: &str) -> Option<At<Duration>> {
         let value = self.entries.get(key)?;
         if let DeValue::Integer(number) = value.get_ref() {
             self.mistake(
@@ -196,11 +212,7 @@ impl<'t> Table<'t> {
     }
 
     /// A list of strings; one string alone counts as a list of one.
-    pub(super) fn list<T>(
-        &self,
-        key: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Vec<At<T>> {
+    pub fn list<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<At<T>> {
         let Some(value) = self.entries.get(key) else {
             return Vec::new();
         };
@@ -215,7 +227,7 @@ impl<'t> Table<'t> {
     }
 
     /// A table inside this one: `key = { … }`.
-    pub(super) fn table(&self, key: &str, keys: &Keys) -> Option<Self> {
+    pub fn table(&self, key: &str, keys: &Keys) -> Option<Self> {
         let value = self.entries.get(key)?;
         let offset = value.span().start;
         let DeValue::Table(entries) = value.get_ref() else {
@@ -230,6 +242,66 @@ impl<'t> Table<'t> {
             title => format!("{title}, {key}"),
         };
         Some(Self::open(title, offset, entries, keys, self.mistakes))
+    }
+
+    /// The tables of a list `[[key]]`, each called by its name or number.
+    pub fn tables(&self, key: &str, keys: &Keys) -> Vec<Self> {
+        let Some(value) = self.entries.get(key) else {
+            return Vec::new();
+        };
+        let not_a_list = |offset| {
+            let message =
+                format!("`{key}` is a list of tables: write [[{key}]], with two brackets");
+            self.mistakes.add(offset, message);
+        };
+        let DeValue::Array(items) = value.get_ref() else {
+            not_a_list(value.span().start);
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let DeValue::Table(entries) = item.get_ref() else {
+                not_a_list(item.span().start);
+                continue;
+            };
+            let title = match entries.get("name").map(Spanned::get_ref) {
+                Some(DeValue::String(name)) => format!("{key} {name:?}"),
+                _ => format!("{key} number {}", index + 1),
+            };
+            let title = match self.title.as_str() {
+                TOP_LEVEL => title,
+                outer => format!("{outer}, {title}"),
+            };
+            let offset = item.span().start;
+            tables.push(Self::open(title, offset, entries, keys, self.mistakes));
+        }
+        tables
+    }
+
+    /// The table's keys, with the places of their values.
+    pub fn keys(&self) -> impl Iterator<Item = At<&'t str>> {
+        self.entries.iter().map(|(key, value)| At {
+            value: key.get_ref().as_ref(),
+            offset: value.span().start,
+        })
+    }
+
+    /// A table inside this one whose keys are the operator's own.
+    pub fn map(&self, key: &str) -> Option<Self> {
+        let value = self.entries.get(key)?;
+        let DeValue::Table(entries) = value.get_ref() else {
+            self.mistake(
+                value.span().start,
+                format_args!("`{key}` must be a table: `{key} = {{ … }}`"),
+            );
+            return None;
+        };
+        Some(Self {
+            title: format!("{}, {key}", self.title),
+            offset: value.span().start,
+            entries,
+            mistakes: self.mistakes,
+        })
     }
 
     fn text_of(&self, key: &str, value: &'t Spanned<DeValue<'t>>) -> Option<At<&'t str>> {

@@ -16,7 +16,7 @@ const INTERFACE_NAME_LENGTH: usize = 15;
 /// Long enough for AWS's names of virtual interfaces.
 const NAME_LENGTH: usize = 100;
 
-pub(super) fn asn(number: u32) -> Result<Asn, String> {
+pub fn asn(number: u32) -> Result<Asn, String> {
     match number {
         0 => Err("0 is reserved (RFC 7607); use your ASN".into()),
         // RFC 6793 §9.
@@ -31,13 +31,13 @@ pub(super) fn asn(number: u32) -> Result<Asn, String> {
     }
 }
 
-pub(super) fn vlan(number: u32) -> Result<VlanId, String> {
+pub fn vlan(number: u32) -> Result<VlanId, String> {
     u16::try_from(number).ok().and_then(VlanId::new).ok_or_else(|| {
         format!("VLAN {number} is outside 1–4094; use the one that AWS or your partner shows for this VIF")
     })
 }
 
-pub(super) fn router_id(text: &str) -> Result<RouterId, String> {
+pub fn router_id(text: &str) -> Result<RouterId, String> {
     let address: Ipv4Addr = text
         .parse()
         .map_err(|_| format!("{text:?} is not of the form \"192.0.2.1\""))?;
@@ -49,7 +49,7 @@ pub(super) fn router_id(text: &str) -> Result<RouterId, String> {
     Ok(RouterId(address))
 }
 
-pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+pub fn address(text: &str) -> Result<IpAddr, String> {
     let address: IpAddr = text
         .parse()
         .map_err(|_| format!("{text:?} is no IP address"))?;
@@ -58,7 +58,7 @@ pub(super) fn address(text: &str) -> Result<IpAddr, String> {
 }
 
 /// An address with its mask, as on an interface: `169.254.10.2/30`.
-pub(super) fn interface_address(text: &str) -> Result<IpNet, String> {
+pub fn interface_address(text: &str) -> Result<IpNet, String> {
     if text.parse::<IpAddr>().is_ok() {
         return Err(format!(
             "{text:?} lacks its mask; write for example \"{text}/30\""
@@ -73,7 +73,7 @@ pub(super) fn interface_address(text: &str) -> Result<IpNet, String> {
 }
 
 /// An address with or without its mask.
-pub(super) fn address_or_interface_address(text: &str) -> Result<IpNet, String> {
+pub fn address_or_interface_address(text: &str) -> Result<IpNet, String> {
     match text.parse::<IpAddr>() {
         Ok(_) => address(text).map(IpNet::from),
         Err(_) => interface_address(text),
@@ -82,7 +82,7 @@ pub(super) fn address_or_interface_address(text: &str) -> Result<IpNet, String> 
 
 /// Refuses a subnet's own address and its broadcast address. A /31 has neither
 /// (RFC 3021).
-pub(super) fn host_of_its_subnet(net: IpNet, address: IpAddr) -> Result<(), String> {
+pub fn host_of_its_subnet(net: IpNet, address: IpAddr) -> Result<(), String> {
     let IpNet::V4(v4) = net else { return Ok(()) };
     if v4.prefix_len() >= 31 {
         return Ok(());
@@ -102,7 +102,7 @@ pub(super) fn host_of_its_subnet(net: IpNet, address: IpAddr) -> Result<(), Stri
     Ok(())
 }
 
-pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
+pub fn prefix(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Err(format!(
             "{text:?} lacks its length; for this one address write \"{}\"",
@@ -122,7 +122,7 @@ pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
 }
 
 /// What to announce: a prefix that may appear in BGP at all.
-pub(super) fn advertised_prefix(text: &str) -> Result<IpNet, String> {
+pub fn advertised_prefix(text: &str) -> Result<IpNet, String> {
     let net = prefix(text)?;
     let refused = match net {
         IpNet::V4(v4) => {
@@ -145,13 +145,13 @@ pub(super) fn advertised_prefix(text: &str) -> Result<IpNet, String> {
 
 /// Which prefixes a policy line means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Filter {
+pub enum Filter {
     Any,
     Match(PrefixMatch),
 }
 
 /// `any`, or a [`PrefixMatch`].
-pub(super) fn filter(text: &str) -> Result<Filter, String> {
+pub fn filter(text: &str) -> Result<Filter, String> {
     if text == "any" {
         return Ok(Filter::Any);
     }
@@ -162,7 +162,7 @@ pub(super) fn filter(text: &str) -> Result<Filter, String> {
 }
 
 /// RFC 1997: `65010:100`, or a well-known name.
-pub(super) fn community(text: &str) -> Result<Community, String> {
+pub fn community(text: &str) -> Result<Community, String> {
     match text {
         "no-export" => Ok(Community::NO_EXPORT),
         "no-advertise" => Ok(Community::NO_ADVERTISE),
@@ -175,7 +175,7 @@ pub(super) fn community(text: &str) -> Result<Community, String> {
 }
 
 /// `300ms`, `90s`, `2m`, `1h`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let bad = || {
         format!("{text:?} is no duration; write for example \"300ms\", \"90s\", \"2m\" or \"1h\"")
     };
@@ -195,7 +195,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(bad)
 }
 
-pub(super) fn name(text: &str) -> Result<&str, String> {
+pub fn name(text: &str) -> Result<&str, String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if text.is_empty() || text.len() > NAME_LENGTH {
         return Err(format!("a name has 1 to {NAME_LENGTH} characters"));
@@ -213,7 +213,7 @@ pub(super) fn name(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-pub(super) fn interface(text: &str) -> Result<String, String> {
+pub fn interface(text: &str) -> Result<String, String> {
     if text.is_empty() || text == "." || text == ".." {
         return Err(format!("{text:?} can't be an interface's name"));
     }
@@ -233,7 +233,7 @@ pub(super) fn interface(text: &str) -> Result<String, String> {
 }
 
 /// Never quotes the text: someone may have put a key where its file belongs.
-pub(super) fn absolute_path(text: &str) -> Result<PathBuf, String> {
+pub fn absolute_path(text: &str) -> Result<PathBuf, String> {
     if !text.starts_with('/') || text.contains('\0') {
         return Err("must be an absolute path, one that starts with `/`".into());
     }
@@ -244,7 +244,7 @@ pub(super) fn absolute_path(text: &str) -> Result<PathBuf, String> {
 }
 
 /// A Unix socket's path has to fit into `sockaddr_un`.
-pub(super) fn socket_path(text: &str) -> Result<PathBuf, String> {
+pub fn socket_path(text: &str) -> Result<PathBuf, String> {
     if text.len() > 107 {
         return Err(format!(
             "has {} characters; a socket's path has at most 107",
@@ -254,13 +254,13 @@ pub(super) fn socket_path(text: &str) -> Result<PathBuf, String> {
     absolute_path(text)
 }
 
-pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("{text:?} is not of the form \"192.0.2.1:179\" or \"[2001:db8::1]:179\"")
     })
 }
 
-pub(super) fn family(text: &str) -> Result<Family, String> {
+pub fn family(text: &str) -> Result<Family, String> {
     match text {
         "ipv4" => Ok(Family::Ipv4),
         "ipv6" => Ok(Family::Ipv6),
@@ -270,7 +270,7 @@ pub(super) fn family(text: &str) -> Result<Family, String> {
 
 /// RFC 9003 §2: the text of a shutdown has at most 255 octets here (RFC 9003
 /// raised RFC 8203's 128).
-pub(super) fn shutdown_message(text: &str) -> Result<String, String> {
+pub fn shutdown_message(text: &str) -> Result<String, String> {
     if text.len() > 255 {
         return Err(format!(
             "has {} octets; at most 255 fit (RFC 9003)",

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::mistake::Mistakes;
 use super::path::{self, RawPath};
@@ -48,22 +47,20 @@ impl<'t> Whole<'t> {
             first_places: BTreeMap::new(),
         };
         let vifs = each(
-            root,
+            &top,
             "vif",
             &vif::KEYS,
-            mistakes,
             |table, name| vif::read(table, name, asn),
             &mut names,
         );
         let peers = each(
-            root,
+            &top,
             "peer",
             peer::keys(),
-            mistakes,
             |table, name| peer::read(table, name, asn),
             &mut names,
         );
-        let paths = each(root, "path", &path::KEYS, mistakes, path::read, &mut names);
+        let paths = each(&top, "path", &path::KEYS, path::read, &mut names);
         Self {
             daemon,
             vifs,
@@ -215,39 +212,17 @@ impl<'t> Whole<'t> {
 
 /// Reads each table of a `[[…]]` list that has a usable, unused name.
 fn each<'t, T>(
-    root: &'t DeTable<'t>,
+    top: &Table<'t>,
     list: &str,
     keys: &Keys,
-    mistakes: &'t Mistakes<'t>,
     read: impl Fn(&Table<'t>, Arc<str>) -> T,
     names: &mut Names,
 ) -> Vec<T> {
-    let Some(value) = root.get(list) else {
-        return Vec::new();
-    };
-    let DeValue::Array(items) = value.get_ref() else {
-        mistakes.add(
-            value.span().start,
-            format!("`{list}` is a list of tables: write [[{list}]], with two brackets"),
-        );
-        return Vec::new();
-    };
+    let tables = top.tables(list, keys);
     let mut all = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let DeValue::Table(entries) = item.get_ref() else {
-            mistakes.add(
-                item.span().start,
-                format!("`{list}` is a list of tables: write [[{list}]], with two brackets"),
-            );
-            continue;
-        };
-        let title = match entries.get("name").map(Spanned::get_ref) {
-            Some(DeValue::String(name)) => format!("{list} {name:?}"),
-            _ => format!("{list} number {}", index + 1),
-        };
-        let table = Table::open(title, item.span().start, entries, keys, mistakes);
-        let name = name(&table, list, names);
-        all.push(read(&table, name));
+    for table in &tables {
+        let name = name(table, list, names);
+        all.push(read(table, name));
     }
     all
 }
