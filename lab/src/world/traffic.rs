@@ -224,9 +224,27 @@ enum Answer {
     None,
 }
 
+/// Binds as soon as nobody else has the address. A process that another thread
+/// starts holds a copy of every socket of ours between its fork and its exec, so
+/// that an address is not always free at once when its only socket is closed.
+fn bind(local: SocketAddr) -> io::Result<UdpSocket> {
+    let started = Instant::now();
+    loop {
+        match UdpSocket::bind(local) {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && started.elapsed() < BIND_PATIENCE =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            bound => return bound,
+        }
+    }
+}
+
 /// A socket that tells receive times and TTLs.
 fn receiver(local: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(local)?;
+    let socket = bind(local)?;
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
     if local.is_ipv4() {
         setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?;
@@ -315,6 +333,9 @@ fn now() -> u64 {
     since.as_nanos().try_into().unwrap_or(0)
 }
 
+/// For a child that is slow to exec.
+const BIND_PATIENCE: Duration = Duration::from_secs(10);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,6 +352,19 @@ mod tests {
 
     fn every_millisecond(count: u64) -> Vec<u64> {
         (0..count).map(|sequence| sequence * 1_000_000).collect()
+    }
+
+    #[test]
+    fn an_address_that_is_about_to_be_free_is_waited_for() {
+        let held = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let address = held.local_addr().expect("its address");
+        let holder = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            drop(held);
+        });
+        let bound = receiver(address).and_then(|socket| socket.local_addr());
+        assert_eq!(bound.ok(), Some(address));
+        holder.join().expect("it only sleeps");
     }
 
     #[test]
