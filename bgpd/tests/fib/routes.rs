@@ -147,8 +147,7 @@ fn a_restart_adopts_routes_without_a_message_and_sweeps_what_is_stale() {
             change("2001:db8:2::/48", route(hop6(RIGHT), None)),
         ]);
         let before = routes("-4");
-        first.fib.shutdown(OnShutdown::Keep);
-        drop(first);
+        first.end();
 
         let monitor = Monitor::start();
         let second = Daemon::start();
@@ -212,8 +211,7 @@ fn routes_that_an_earlier_run_left_on_a_backup_stay_as_long_as_asked_and_move_wi
         first.apply(vec![change("30.0.0.0/24", own)]);
         ip("link set left-far down");
         first.swapped(LEFT, false);
-        first.fib.shutdown(OnShutdown::Keep);
-        drop(first);
+        first.end();
 
         let mut second = Daemon::start();
         second.fastpath.set_link(LEFT, Some(left()));
@@ -263,7 +261,7 @@ fn routes_of_an_earlier_run_with_another_metric_are_swept_too() {
             change("20.0.0.0/24", route(hop(LEFT), None)),
             change("2001:db8::/48", route(hop6(LEFT), None)),
         ]);
-        first.fib.shutdown(OnShutdown::Keep);
+        first.end();
         let second = Daemon::start_with(Kernel {
             metric: 0,
             ..kernel()
@@ -417,9 +415,7 @@ fn shutdown_removes_everything_when_asked_and_so_does_clean() {
 
         let daemon = Daemon::start_with_paths_up();
         daemon.apply(many(2000, pair));
-        daemon.fib.shutdown(OnShutdown::Keep);
-        drop(daemon);
-        std::thread::sleep(Duration::from_millis(100));
+        daemon.end();
         let there = fib::left_behind(&kernel()).unwrap();
         assert_eq!((there.routes, there.nexthops), (2000, 3));
         assert_eq!(fib::clean(&kernel()).unwrap(), there);

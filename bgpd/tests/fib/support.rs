@@ -15,7 +15,7 @@ use bgpd::fastpath::{self, Event, PathLink};
 use bgpd::{fib, router};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TryRecvError};
 
 /// Runs a test on a thread in a namespace of its own.
 pub(crate) fn in_namespace(test: impl FnOnce() + Send + 'static) {
@@ -169,6 +169,24 @@ impl Daemon {
         daemon.fastpath.path_up(LEFT);
         daemon.fastpath.path_up(RIGHT);
         daemon
+    }
+
+    /// Leaves everything in the kernel, and waits until both threads are over, as
+    /// they are when a process ends: else they would mend what the next run does.
+    pub(crate) fn end(self) {
+        let Self {
+            fib,
+            fastpath,
+            mut events,
+            router,
+        } = self;
+        fib.shutdown(OnShutdown::Keep);
+        drop((fib, fastpath, router));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !matches!(events.try_recv(), Err(TryRecvError::Disconnected)) {
+            assert!(Instant::now() < deadline, "the fast path never ends");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Applies, and waits until the kernel has it.

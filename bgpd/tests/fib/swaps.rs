@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use bgp_core::PathId;
-use bgp_core::config::OnShutdown;
 use bgp_core::rib::Hop;
 use bgpd::fastpath::{Event, PathLink};
 
@@ -219,9 +218,7 @@ fn the_kernel_alone_moves_traffic_off_a_link_without_carrier_when_the_daemon_is_
         two_links();
         let daemon = Daemon::start_with_paths_up();
         daemon.apply(many(1000, route(hop(LEFT), Some(hop(RIGHT)))));
-        daemon.fib.shutdown(OnShutdown::Keep);
-        drop(daemon);
-        std::thread::sleep(Duration::from_millis(100));
+        daemon.end();
         ip("link set left-far down");
         eventually("traffic leaves by the backup", || {
             leaves_by("20.0.0.1") == "right"

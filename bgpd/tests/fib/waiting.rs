@@ -1,7 +1,6 @@
 //! Between a restart and the first routes: what happens meanwhile to what an earlier
 //! run has left in the kernel.
 
-use bgp_core::config::OnShutdown;
 use bgp_core::rib::FibChange;
 use bgpd::fib::Differences;
 
@@ -49,8 +48,7 @@ fn changes() -> Vec<FibChange> {
 fn restarted() -> Daemon {
     let first = Daemon::start_with_paths_up();
     first.apply(changes());
-    first.fib.shutdown(OnShutdown::Keep);
-    drop(first);
+    first.end();
     let second = Daemon::start();
     assert!(second.fib.has_adopted());
     second

@@ -8,9 +8,7 @@
 mod support;
 mod vif;
 
-use std::time::Duration;
 
-use bgp_core::config::OnShutdown;
 use bgp_core::rib::Hop;
 use bgpd::fastpath::PathLink;
 use bgpd::interface::{self, Made};
@@ -257,9 +255,7 @@ fn the_kernel_alone_moves_a_vifs_traffic_when_the_daemon_is_dead() {
         let daemon = Daemon::start();
         let (aws, _) = vif_path(&daemon);
         daemon.apply(many(1000, route(aws, Some(hop(RIGHT)))));
-        daemon.fib.shutdown(OnShutdown::Keep);
-        drop(daemon);
-        std::thread::sleep(Duration::from_millis(100));
+        daemon.end();
         ip("link set left-far down");
         eventually("traffic leaves by the backup", || {
             leaves_by("20.0.0.1") == "right"
