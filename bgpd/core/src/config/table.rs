@@ -45,6 +45,15 @@ pub struct At<T> {
     pub offset: usize,
 }
 
+impl<T> At<T> {
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> At<U> {
+        At {
+            value: change(self.value),
+            offset: self.offset,
+        }
+    }
+}
+
 /// The keys that a table may have.
 pub struct Keys {
     pub known: &'static [&'static str],
@@ -96,6 +105,18 @@ impl<'t> Table<'t> {
 
     pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
+    }
+
+    /// Whether the key's value is a string.
+    pub fn is_text(&self, key: &str) -> bool {
+        let value = self.entries.get(key).map(Spanned::get_ref);
+        matches!(value, Some(DeValue::String(_)))
+    }
+
+    /// Whether the key's value is a table.
+    pub fn is_table(&self, key: &str) -> bool {
+        let value = self.entries.get(key).map(Spanned::get_ref);
+        matches!(value, Some(DeValue::Table(_)))
     }
 
     /// Where the key's value stands, or else the table.
