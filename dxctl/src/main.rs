@@ -17,6 +17,7 @@ mod log;
 mod output;
 mod pick;
 mod rules;
+mod site;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,10 @@ pub(crate) enum Verdict {
     Fine,
     /// Something is not as it should be; the output says what. Exit 1.
     Differs,
+    /// As a monitoring plugin says it. Exit 2.
+    Critical,
+    /// As a monitoring plugin says it. Exit 3.
+    Unknown,
 }
 
 fn main() -> ExitCode {
@@ -59,6 +64,8 @@ fn main() -> ExitCode {
     match runtime.block_on(commands::run(cli)) {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Differs) => ExitCode::from(1),
+        Ok(Verdict::Critical) => ExitCode::from(2),
+        Ok(Verdict::Unknown) => ExitCode::from(3),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::note(format_args!("error: {error:#}"));

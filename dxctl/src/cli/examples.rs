@@ -93,12 +93,6 @@ Examples:
 
 Exit status 1: something is wrong, and the text says what.";
 
-pub(super) const MONITOR_EXAMPLES: &str = "\
-Examples:
-  dxctl monitor
-  dxctl monitor --interval 0.2 --count 50
-  dxctl monitor --json | jq .carrying";
-
 pub(super) const ROUTES_EXAMPLES: &str = "\
 Examples:
   dxctl routes

@@ -1,8 +1,10 @@
 //! The command line, as clap reads it.
 
 mod examples;
+mod failover;
 mod router_config;
 mod value;
+mod watching;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -15,8 +17,10 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::aws::{Access, Tag};
 
+pub(crate) use failover::{DrainArgs, UndrainArgs};
 pub(crate) use router_config::{BackupArgs, RouterConfigArgs};
 pub(crate) use value::{Addresses, Auto, PerVif, Preference};
+pub(crate) use watching::{CheckArgs, EventsArgs, MonitorArgs};
 
 /// Create, watch and explain AWS Direct Connect virtual interfaces.
 #[derive(Debug, Parser)]
@@ -89,8 +93,20 @@ pub(crate) enum Command {
     #[command(after_help = examples::STATUS_EXAMPLES)]
     Status(StatusArgs),
     /// Watch sessions, round-trip times, loss, and which path carries traffic
-    #[command(after_help = examples::MONITOR_EXAMPLES)]
+    #[command(after_help = watching::MONITOR_EXAMPLES)]
     Monitor(MonitorArgs),
+    /// What happened: health, BFD, sessions, swaps, each with its evidence
+    #[command(after_help = watching::EVENTS_EXAMPLES)]
+    Events(EventsArgs),
+    /// Paths and sessions as a monitoring plugin (Nagios, Icinga, Sensu)
+    #[command(after_help = watching::CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Move the traffic of a VIF, session or path away, losing none
+    #[command(after_help = failover::DRAIN_EXAMPLES)]
+    Drain(DrainArgs),
+    /// Let it carry traffic again
+    #[command(after_help = failover::UNDRAIN_EXAMPLES)]
+    Undrain(UndrainArgs),
     /// bgpd's routes, and why one is best
     #[command(after_help = examples::ROUTES_EXAMPLES, args_conflicts_with_subcommands = true)]
     Routes(RoutesArgs),
@@ -404,16 +420,6 @@ pub(crate) struct StatusArgs {
     /// Don't ask AWS
     #[arg(long)]
     pub(crate) local_only: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct MonitorArgs {
-    /// Seconds between samples
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = value::interval)]
-    pub(crate) interval: Duration,
-    /// Stop after so many samples
-    #[arg(long, value_name = "N")]
-    pub(crate) count: Option<u64>,
 }
 
 #[derive(Debug, Args)]

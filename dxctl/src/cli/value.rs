@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bgp_core::api::EventKind;
 use bgp_core::config::VifKind;
 use bgp_core::{Asn, Family, RouterId, VlanId};
 use clap::ValueEnum;
@@ -189,6 +190,31 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
         Ok(seconds) if (0.05..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("write seconds, from 0.05 to 3600".into()),
     }
+}
+
+/// `90`, `90s`, `500ms`, `5m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic());
+    let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+    let factor = match unit {
+        "ms" => Some(0.001),
+        "" | "s" => Some(1.0),
+        "m" | "min" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
+    };
+    let seconds = factor.zip(number.parse::<f64>().ok());
+    let seconds = seconds.map(|(factor, number)| factor * number);
+    seconds
+        .filter(|seconds| (0.0..=86_400.0 * 3.0).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "write a time as 500ms, 30s or 5m".into())
+}
+
+pub(super) fn event_kind(text: &str) -> Result<EventKind, String> {
+    serde_json::from_value(text.into()).map_err(|_| {
+        "write carrier, session, bfd, health, swap, drain, configuration or other".into()
+    })
 }
 
 /// A value for every VIF, or for the named one.

@@ -3,6 +3,10 @@
 mod address;
 mod asn;
 mod bgpd_config;
+mod check;
+mod daemon;
+mod drain;
+mod events;
 mod monitor;
 mod per_vif;
 mod router_config;
@@ -14,8 +18,11 @@ mod vlan;
 
 use bgp_core::{Asn, VlanId};
 
+pub(crate) use check::Threshold;
+
 use crate::aws::{Client, DirectConnect, Filter, VirtualInterface};
 use crate::cli::{AddressCommand, AsnCommand, Cli, Command, Global, VlanCommand};
+use crate::control::ControlError;
 use crate::output::{Reader, note};
 use crate::pick::{AsnUse, Taken};
 use crate::{Refused, Verdict, host};
@@ -31,6 +38,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::BgpdConfig(args) => bgpd_config::run(args, global).await,
         Command::Status(args) => status::run(args, global).await,
         Command::Monitor(args) => monitor::run(args, global).await,
+        Command::Events(args) => events::run(args, global).await,
+        Command::Check(args) => check::run(args, global).await,
+        Command::Drain(args) => drain::drain(args, global).await,
+        Command::Undrain(args) => drain::undrain(args, global).await,
         Command::Routes(args) => routes::run(args, global).await,
     }
 }
@@ -47,6 +58,14 @@ impl Global {
     async fn aws(&self) -> Result<Client, Refused> {
         Client::connect(&self.access()).await
     }
+}
+
+/// A refusal by bgpd (no such peer, no such prefix) is the operator's matter.
+fn answered<T>(answer: Result<T, ControlError>) -> anyhow::Result<T> {
+    answer.map_err(|error| match error {
+        ControlError::Refused(text) => Refused::new(format!("bgpd: {text}")).into(),
+        other => other.into(),
+    })
 }
 
 /// The virtual interface with this identifier or name. Deleted ones don't

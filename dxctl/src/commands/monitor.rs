@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
+use super::daemon::{carrying, loss_percent};
 use super::or_dash;
 use crate::Verdict;
 use crate::cli::{Global, MonitorArgs};
@@ -23,7 +24,8 @@ pub(super) async fn run(args: MonitorArgs, global: &Global) -> anyhow::Result<Ve
     let mut terminated = signal(SignalKind::terminate())?;
     let mut taken = 0u64;
     let mut verdict = Verdict::Fine;
-    while args.count.is_none_or(|count| taken < count) {
+    let count = if args.once { Some(1) } else { args.count };
+    while count.is_none_or(|count| taken < count) {
         tokio::select! {
             _ = ticks.tick() => {}
             interrupted = tokio::signal::ctrl_c() => {
@@ -177,20 +179,6 @@ impl<'a> PeerSample<'a> {
             last_error: peer.last_error.as_deref(),
         }
     }
-}
-
-fn carrying(status: &Status) -> Vec<&str> {
-    status
-        .paths
-        .iter()
-        .filter(|path| path.carries > 0)
-        .map(|path| path.name.as_str())
-        .collect()
-}
-
-/// Probes lost, of those sent, in per cent.
-pub(super) fn loss_percent(probe: &ProbeStatus) -> Option<f64> {
-    (probe.sent > 0).then(|| 100.0 * probe.lost as f64 / probe.sent as f64)
 }
 
 /// One sample in one line.

@@ -2,10 +2,10 @@
 
 use bgp_core::api::{Route, RoutePath, Routes, RoutesQuery};
 
-use super::or_dash;
+use super::{answered, or_dash};
 use crate::Verdict;
 use crate::cli::{Global, RoutesArgs, RoutesCommand};
-use crate::control::{Control, ControlError};
+use crate::control::Control;
 use crate::output::{Listing, note};
 
 pub(super) async fn run(args: RoutesArgs, global: &Global) -> anyhow::Result<Verdict> {
@@ -60,14 +60,6 @@ async fn check_peer(control: &Control, query: &RoutesQuery) -> anyhow::Result<()
         names.join(", ")
     ))
     .into())
-}
-
-/// A refusal by bgpd (no such peer, no such prefix) is the operator's matter.
-fn answered<T>(answer: Result<T, ControlError>) -> anyhow::Result<T> {
-    answer.map_err(|error| match error {
-        ControlError::Refused(text) => crate::Refused::new(format!("bgpd: {text}")).into(),
-        other => other.into(),
-    })
 }
 
 fn table(routes: &Routes) -> String {

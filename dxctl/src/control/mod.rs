@@ -4,11 +4,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bgp_core::api::{ApiError, Route, Routes, RoutesQuery, Status};
-use http_body_util::{BodyExt, Empty, Limited};
+use bgp_core::api::{
+    ApiError, Concerned, Drill, Events, EventsQuery, Named, Route, Routes, RoutesQuery, Status,
+};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
@@ -63,9 +66,58 @@ impl Control {
             .await
     }
 
+    /// Those after this sequence number, as far as bgpd still has them.
+    pub(crate) async fn events(&self, query: &EventsQuery) -> Result<Events, ControlError> {
+        match query.after {
+            Some(after) => self.ask(&format!("/v1/events?after={after}")).await,
+            None => self.ask("/v1/events").await,
+        }
+    }
+
+    /// Moves the traffic of a VIF, a session or a path away, in both directions.
+    pub(crate) async fn drain(&self, name: &str) -> Result<Concerned, ControlError> {
+        self.tell("/v1/drain", &named(name)).await
+    }
+
+    pub(crate) async fn undrain(&self, name: &str) -> Result<Concerned, ControlError> {
+        self.tell("/v1/undrain", &named(name)).await
+    }
+
+    /// Takes the sessions of a VIF or a session down, for so many seconds at most.
+    pub(crate) async fn drill(&self, name: &str, seconds: u64) -> Result<Concerned, ControlError> {
+        let drill = Drill {
+            name: name.to_owned(),
+            seconds,
+        };
+        self.tell("/v1/drill", &drill).await
+    }
+
+    pub(crate) async fn stop_drill(&self, name: &str) -> Result<Concerned, ControlError> {
+        self.tell("/v1/drill/stop", &named(name)).await
+    }
+
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, ControlError> {
-        tracing::debug!(socket = %self.socket.display(), path, "asking bgpd");
-        let asked = tokio::time::timeout(PATIENCE, self.exchange(path)).await;
+        self.request(Method::GET, path, Bytes::new()).await
+    }
+
+    async fn tell<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        what: &impl Serialize,
+    ) -> Result<T, ControlError> {
+        let body = serde_json::to_vec(what)
+            .expect("invariant: our own types have string keys and no failing Serialize");
+        self.request(Method::POST, path, body.into()).await
+    }
+
+    async fn request<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, ControlError> {
+        tracing::debug!(socket = %self.socket.display(), %method, path, "asking bgpd");
+        let asked = tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await;
         let (status, body) = asked.map_err(|_| ControlError::Silent(self.socket.clone()))??;
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| {
@@ -80,7 +132,12 @@ impl Control {
         }
     }
 
-    async fn exchange(&self, path: &str) -> Result<(StatusCode, Bytes), ControlError> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ControlError> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|e| self.unconnected(&e))?;
@@ -91,9 +148,12 @@ impl Control {
             .map_err(broken)?;
         // Ends when `sender` is dropped; errors show in the answer.
         let driving = tokio::spawn(connection);
-        let request = Request::get(path)
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header("host", "bgpd")
-            .body(Empty::<Bytes>::new());
+            .header("content-type", "application/json")
+            .body(Full::new(body));
         let request = request.map_err(|error| self.broken(format_args!("{path}: {error}")))?;
         let answer = sender.send_request(request).await.map_err(broken)?;
         let status = answer.status();
@@ -119,6 +179,12 @@ impl Control {
 
     fn broken(&self, what: std::fmt::Arguments<'_>) -> ControlError {
         ControlError::Broken(self.socket.clone(), what.to_string())
+    }
+}
+
+fn named(name: &str) -> Named {
+    Named {
+        name: name.to_owned(),
     }
 }
 

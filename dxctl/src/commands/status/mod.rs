@@ -272,7 +272,7 @@ fn paths_table(paths: &[PathStatus]) -> String {
             ),
             or_dash(
                 path.best_probe()
-                    .and_then(super::monitor::loss_percent)
+                    .and_then(super::daemon::loss_percent)
                     .map(|p| format!("{p:.0} %")),
             ),
             or_dash(path.reason.as_ref()),
