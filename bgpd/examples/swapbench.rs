@@ -14,7 +14,7 @@ use anyhow::{Context, ensure};
 use bgp_core::config::{Kernel, OnShutdown};
 use bgp_core::rib::{FibChange, FibRoute, Hop};
 use bgp_core::{Family, PathId};
-use bgpd::fastpath::{self, Event, PathLink};
+use bgpd::fastpath::{self, Event, PathLink, Voice};
 use bgpd::netlink::nexthop::{self, Gateway, Members};
 use bgpd::netlink::{Batch, Socket, route};
 use bgpd::{fib, router};
@@ -187,7 +187,7 @@ impl Daemon {
                     backup: None,
                 }),
             );
-            fastpath.path_up(path);
+            fastpath.path_up(path, Voice::Session);
         }
         let fib = fib::spawn(kernel, fastpath.clone(), router)?;
         // Without this the adoption of an earlier run's routes would count.
@@ -245,8 +245,11 @@ impl Daemon {
     fn swap_and_back(&mut self, by: Swap, times: &mut Vec<Duration>) -> anyhow::Result<()> {
         for up in [false, true] {
             match by {
-                Swap::Session if up => self.fastpath.path_up(PathId(1)),
-                Swap::Session => self.fastpath.path_down(PathId(1), "measured".into()),
+                Swap::Session if up => self.fastpath.path_up(PathId(1), Voice::Session),
+                Swap::Session => {
+                    let why = "measured".to_owned();
+                    self.fastpath.path_down(PathId(1), Voice::Session, why)
+                }
                 Swap::Carrier => ip(&format!(
                     "link set left-far {}",
                     if up { "up" } else { "down" }

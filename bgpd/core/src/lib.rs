@@ -15,6 +15,7 @@
 pub mod api;
 pub mod aws;
 pub mod config;
+pub mod path;
 pub mod peer;
 pub mod policy;
 pub mod rib;

@@ -11,6 +11,7 @@ use super::check::{self, Report};
 use super::reload::{self, KeyChange, LinkChange, Step};
 use super::sessions::{Slot, Wait};
 use super::{Daemon, keys, listeners, notify};
+use crate::fastpath::Voice;
 use crate::{control, interface, router};
 
 type Keys = HashMap<Arc<str>, Option<AuthKey>>;
@@ -166,7 +167,8 @@ impl Daemon {
         }
         self.links.forget(id);
         if let Some(fastpath) = &self.parts.fastpath {
-            fastpath.path_down(id, "removed from the configuration".to_owned());
+            let why = "removed from the configuration".to_owned();
+            fastpath.path_down(id, Voice::Session, why);
             fastpath.set_link(id, None);
             fastpath.set_backup(id, None);
         }

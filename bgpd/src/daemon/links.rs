@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bgp_core::config::{Config, Peer, StaticPath, Ttl, Vif};
+use bgp_core::config::{Config, Peer, Probe, StaticPath, Ttl, Vif};
+use bgp_core::path::Kind;
 use bgp_core::{Family, PathId};
 use ipnet::IpNet;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
 use super::Daemon;
-use crate::fastpath::{self, PathLink};
+use crate::fastpath::{self, PathLink, Voice};
 use crate::interface::{self, Made};
 use crate::probe::Target;
 use crate::session::Command;
@@ -130,12 +130,13 @@ impl Daemon {
                 // Taken to be well.
                 Some(link) => {
                     if self.set_link(&fastpath, id, link) == Change::Changed {
-                        fastpath.path_up(id);
+                        fastpath.path_up(id, Voice::Session);
                     }
                 }
                 // Without a link there is no carrier that it could miss.
                 None => {
-                    fastpath.path_down(id, format!("there is no interface {:?}", path.interface));
+                    let why = format!("there is no interface {:?}", path.interface);
+                    fastpath.path_down(id, Voice::Session, why);
                     self.unset_link(&fastpath, id, None);
                 }
             }
@@ -259,33 +260,30 @@ impl Daemon {
     pub(super) fn set_probes(&mut self) {
         let config = self.config.clone();
         let mut targets = Vec::new();
-        for path in &config.paths {
-            let probes = path.probe.iter();
-            for (address, interval) in
-                probes.flat_map(|probe| probe.icmp.iter().map(|icmp| (*icmp, probe.interval)))
-            {
-                targets.push(Target {
-                    path: self.ids.assign(&path.name),
-                    interface: path.interface.clone(),
-                    address,
-                    interval,
-                });
-            }
-        }
-        for vif in &config.vifs {
-            targets.extend(vif.sessions.iter().map(|session| Target {
-                path: self.ids.assign(&session.name),
-                interface: vif.interface.clone(),
-                address: session.remote,
-                interval: FAR_END_PROBE,
+        for (name, interface, probe) in probed(&config) {
+            let echoes = probe.targets.iter().filter(|one| one.kind == Kind::Icmp);
+            targets.extend(echoes.map(|one| Target {
+                path: self.ids.assign(name),
+                interface: interface.clone(),
+                address: one.address,
+                interval: probe.interval,
             }));
         }
         self.parts.probe.set_targets(targets);
     }
 }
 
-/// How often the far end of a VIF's session is sent an echo.
-const FAR_END_PROBE: Duration = Duration::from_secs(1);
+/// Every path that is probed, its interface and how.
+fn probed(config: &Config) -> impl Iterator<Item = (&Arc<str>, &String, &Probe)> {
+    let sessions = config
+        .all_peers()
+        .filter_map(|peer| Some((&peer.name, peer.interface.as_ref()?, peer.probe.as_ref()?)));
+    let paths = config
+        .paths
+        .iter()
+        .filter_map(|path| Some((&path.name, &path.interface, path.probe.as_ref()?)));
+    sessions.chain(paths)
+}
 
 /// Whether a path has another link than before.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -39,6 +39,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::control::{self, Request};
+use crate::fastpath::Standing;
 use crate::log_limit::LogLimit;
 use crate::transport::Connection;
 use crate::{fastpath, fib, probe, router, session};
@@ -252,26 +253,31 @@ impl Daemon {
             fastpath::Event::Carrier { ifindex, up, .. } => self.on_carrier(ifindex, up),
             fastpath::Event::Swapped {
                 path,
-                up,
+                standing,
                 reason,
                 groups,
                 stranded,
                 took,
+                ..
             } => {
                 let name = self.ids.name(path);
-                let mut text = if up {
-                    "path is up".to_owned()
-                } else {
-                    format!("path is down: {reason}")
+                let mut text = match standing {
+                    Standing::Good => "path is up".to_owned(),
+                    Standing::Degraded => format!("path is degraded: {reason}"),
+                    Standing::Held => format!("path is held: {reason}"),
+                    Standing::Drained => format!("path is {reason}"),
+                    Standing::Down => format!("path is down: {reason}"),
                 };
                 if groups > 0 {
                     self.measures.observe_swap(took);
                     text.push_str(&format!("; {groups} groups moved in {took:?}"));
                 }
-                match (up, stranded) {
-                    (true, _) => self.journal.info(&name, text),
-                    (false, 0) => self.journal.warn(&name, text),
-                    (false, _) => self.journal.error(&name, text),
+                match (standing, stranded) {
+                    (Standing::Good | Standing::Held | Standing::Drained, 0) => {
+                        self.journal.info(&name, text)
+                    }
+                    (Standing::Degraded | Standing::Down, 0) => self.journal.warn(&name, text),
+                    _ => self.journal.error(&name, text),
                 }
             }
         }

@@ -14,6 +14,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use super::journal::Weight;
 use super::links::VifState;
 use super::{Daemon, GOODBYE, keys};
+use crate::fastpath::Voice;
 use crate::panics::Panic;
 use crate::router;
 use crate::session::{self, Command};
@@ -413,7 +414,7 @@ impl Daemon {
         let path = session.path;
         self.journal.error(name, reason.clone());
         if let Some(fastpath) = &self.parts.fastpath {
-            fastpath.path_down(path, reason);
+            fastpath.path_down(path, Voice::Session, reason);
         }
         let stopped = DownReason::Stopped(StopReason::InternalError(what));
         self.tell_router(router::Command::Down {

@@ -11,11 +11,13 @@ use std::io;
 use bgp_core::PathId;
 use bgp_core::rib::{FibRoute, Hop};
 
+use smallvec::SmallVec;
+
 use super::carrier::Links;
 use super::ids::Chosen;
 use super::objects::Objects;
-use super::paths::{FarEnd, Paths};
-use super::{GroupId, Notice};
+use super::paths::Paths;
+use super::{GroupId, Notice, Standing};
 use crate::netlink::Refusal;
 use crate::netlink::nexthop::{self, Gateway, Members, Object, Put};
 
@@ -73,32 +75,39 @@ impl World<'_> {
         })
     }
 
-    /// The best way that is up, and the next best, for when the kernel has to
-    /// act by itself.
+    /// The best way, and the next best for when the kernel has to act by itself:
+    /// by standing, then by preference. Nothing is moved for no gain: of ways
+    /// that are equally bad the one that is used stays.
     fn wanted(&self, group: &Group) -> Option<Holds> {
-        let ways = self
+        let used = group.holds.map(|holds| holds.active);
+        let mut ways: SmallVec<[(Standing, Way); 3]> = self
             .paths
             .candidates(&group.route)
-            .filter_map(|hop| self.way(&hop));
-        let mut usable = ways.filter(|way| self.is_usable(group, way));
-        let active = usable.next()?;
+            .filter_map(|hop| self.way(&hop))
+            .map(|way| (self.standing(group, &way), way))
+            .filter(|(standing, _)| *standing > Standing::Down)
+            .collect();
+        ways.sort_by_key(|(standing, way)| {
+            let stays = *standing < Standing::Good && used == Some(*way);
+            (std::cmp::Reverse(*standing), !stays)
+        });
+        let (_, active) = *ways.first()?;
+        let mut others = ways.iter().map(|(_, way)| *way);
         Some(Holds {
             active,
-            standby: usable.find(|way| way.gateway != active.gateway),
+            standby: others.find(|way| way.gateway != active.gateway),
         })
     }
 
-    fn is_usable(&self, group: &Group, way: &Way) -> bool {
-        if self.paths.is_up(way.path) {
-            return true;
-        }
+    fn standing(&self, group: &Group, way: &Way) -> Standing {
         // Right after a restart no session has said a word yet; traffic goes on
         // as the last run left it.
         let untouched = group.inherited && group.holds.is_some_and(|holds| holds.active == *way);
         let path = self.paths.0.get(&way.path);
-        untouched
-            && path
-                .is_some_and(|path| path.far_end == FarEnd::Unknown && path.has_carrier(self.links))
+        if untouched && path.is_some_and(|path| path.is_unheard() && path.has_carrier(self.links)) {
+            return Standing::Good;
+        }
+        self.paths.standing(way.path)
     }
 
     /// Nothing is up: the best way is as good as any.

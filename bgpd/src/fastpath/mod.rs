@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
+use bgp_core::path::Evidence;
 use bgp_core::rib::FibRoute;
 use bgp_core::{PathId, config};
 use tokio::sync::mpsc;
@@ -57,11 +58,14 @@ pub enum Event {
         up: bool,
         at: Instant,
     },
-    /// A path went down or came up. `groups` of them were moved by one send,
-    /// `stranded` ones stay on the dead path, because nothing else is up.
+    /// A path has another standing than before. `groups` of them were moved by
+    /// one send; `stranded` ones stay on a path that got worse, because nothing
+    /// else is better.
     Swapped {
         path: PathId,
+        /// [`Standing::is_up`].
         up: bool,
+        standing: Standing,
         reason: String,
         groups: usize,
         stranded: usize,
@@ -85,12 +89,61 @@ pub enum Notice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupId(pub u32);
 
+/// Who may say that a path must not carry traffic. Each is heard by itself; a
+/// path is up while it has carrier, [`Voice::Session`] has said that it is, and
+/// no other voice says that it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Voice {
+    /// The BGP session: Established, and its initial routes are in. For a static
+    /// path the daemon, while its interface is there.
+    Session,
+    Bfd,
+    /// Probes, silence, and the hold time after a failure.
+    Health,
+    /// Drain and drill.
+    Operator,
+}
+
+/// How fit a path is to carry traffic, the least first. A group goes to the best
+/// of its ways by this, then by preference; of ways that are equally bad it stays
+/// with the one that it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Never moved to.
+    #[default]
+    Down,
+    /// Works, but the operator wants it empty.
+    Drained,
+    /// Works again after a failure, and is not trusted yet.
+    Held,
+    /// Works, but badly.
+    Degraded,
+    Good,
+}
+
+impl Standing {
+    /// Not only for want of anything better.
+    pub const fn is_up(self) -> bool {
+        matches!(self, Self::Degraded | Self::Good)
+    }
+}
+
+/// Whether a failure of the path holds it until [`Voice::Health`] lifts that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watched {
+    ByHealth,
+    #[default]
+    ByNobody,
+}
+
 /// One path as the fast path sees it.
 #[derive(Clone, Debug)]
 pub struct PathState {
     pub path: PathId,
     pub link: Option<PathLink>,
+    /// [`Standing::is_up`].
     pub up: bool,
+    pub standing: Standing,
     /// Why it is not up.
     pub reason: Option<String>,
     /// The groups whose traffic leaves by this path now.
@@ -125,15 +178,29 @@ pub(crate) struct Counters {
 pub(crate) enum Command {
     SetLink(PathId, Option<PathLink>),
     SetBackup(PathId, Option<(PathId, IpAddr)>),
-    Up(PathId, Instant),
-    Down(PathId, String, Instant),
+    Watch(PathId, Watched),
+    Speak(PathId, Said, Instant),
     Group(FibRoute, std_mpsc::SyncSender<io::Result<GroupId>>),
     Release(GroupId),
     Paths(std_mpsc::SyncSender<Vec<PathState>>),
     Listen(Box<dyn Fn(Notice) + Send>),
+    Witness(Witness),
     Sweep(std_mpsc::SyncSender<io::Result<usize>>),
     RemoveAll(std_mpsc::SyncSender<io::Result<usize>>),
 }
+
+/// What a voice says of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    Up(Voice),
+    Down(Voice, String),
+    /// [`Voice::Health`] only.
+    Degraded(String),
+    /// [`Voice::Health`] only.
+    Held(String),
+}
+
+type Witness = Box<dyn Fn(PathId, Evidence, Instant) + Send>;
 
 /// Starts the thread. Nexthops that carry our protocol's mark from an earlier
 /// run are kept until [`Handle::sweep`].
@@ -167,17 +234,42 @@ impl Handle {
         self.commands.send(Command::SetBackup(path, backup));
     }
 
-    /// The path's far end is well: a session is Established and its initial
-    /// routes are in; for a static path, said once after `set_link`. The path
-    /// is up while this holds *and* its link has carrier.
-    pub fn path_up(&self, path: PathId) {
-        self.commands.send(Command::Up(path, Instant::now()));
+    /// The voice has nothing against the path (any more).
+    pub fn path_up(&self, path: PathId, voice: Voice) {
+        self.speak(path, Said::Up(voice));
     }
 
-    /// The path's far end is not well, whatever the link says.
-    pub fn path_down(&self, path: PathId, reason: String) {
+    /// The voice says that the path must not carry traffic. What counts is when
+    /// this is called: no other thread is waited for.
+    pub fn path_down(&self, path: PathId, voice: Voice, reason: String) {
+        self.speak(path, Said::Down(voice, reason));
+    }
+
+    /// [`Voice::Health`] says that the path works badly, until it says otherwise.
+    pub fn degraded(&self, path: PathId, reason: String) {
+        self.speak(path, Said::Degraded(reason));
+    }
+
+    /// [`Voice::Health`] says that the path works, and is not trusted yet.
+    pub fn held(&self, path: PathId, reason: String) {
+        self.speak(path, Said::Held(reason));
+    }
+
+    /// From now on a path that was up and loses its carrier, its session or BFD
+    /// is held by that, at once, until `path_up(path, Voice::Health)`.
+    pub fn watch(&self, path: PathId, watched: Watched) {
+        self.commands.send(Command::Watch(path, watched));
+    }
+
+    /// Who is told what the paths' carriers and voices say, but for health's own:
+    /// called on the fast path's thread after it has acted, so it must not wait.
+    pub fn witness(&self, witness: impl Fn(PathId, Evidence, Instant) + Send + 'static) {
+        self.commands.send(Command::Witness(Box::new(witness)));
+    }
+
+    fn speak(&self, path: PathId, said: Said) {
         self.commands
-            .send(Command::Down(path, reason, Instant::now()));
+            .send(Command::Speak(path, said, Instant::now()));
     }
 
     /// The group for a route, made if there is none. Each call counts as one

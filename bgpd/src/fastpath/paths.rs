@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use bgp_core::path::Carrier;
 use bgp_core::rib::{FibRoute, Hop};
 use bgp_core::{Family, PathId};
 
 use super::carrier::Links;
-use super::{PathLink, Swap};
+use super::{PathLink, Said, Standing, Swap, Voice, Watched};
 
 /// Every path that was named so far.
 #[derive(Default)]
@@ -18,15 +19,25 @@ pub(super) struct Path {
     pub(super) link: Option<PathLink>,
     /// Outlives the link, for it is then that it is needed.
     pub(super) backup: Option<(PathId, IpAddr)>,
-    pub(super) far_end: FarEnd,
+    session: FarEnd,
+    /// Why BFD says that it is down.
+    bfd: Option<String>,
+    /// What it is drained for.
+    operator: Option<String>,
+    health: Trust,
+    pub(super) watched: Watched,
+    /// Nothing that never worked has failed.
+    has_been_up: bool,
     /// What was last concluded, and told to the daemon.
-    pub(super) up: bool,
+    pub(super) standing: Standing,
+    /// The witness was told so.
+    pub(super) told_carrier: Option<Carrier>,
     pub(super) last_swap: Option<Swap>,
 }
 
 /// The far end's health, as the session (or the daemon) tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum FarEnd {
+enum FarEnd {
     /// Nobody has said anything since start.
     #[default]
     Unknown,
@@ -34,7 +45,72 @@ pub(super) enum FarEnd {
     Down(String),
 }
 
+/// What health makes of the path, beside what the others say for themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Trust {
+    #[default]
+    Full,
+    Degraded(String),
+    Held(String),
+    Down(String),
+}
+
 impl Path {
+    /// Takes in what a voice says. `false`: it has said so before.
+    pub(super) fn hear(&mut self, said: Said) -> bool {
+        let is_failure = matches!(said, Said::Down(Voice::Session | Voice::Bfd, _));
+        let changed = match said {
+            Said::Up(Voice::Session) => replace(&mut self.session, FarEnd::Well),
+            Said::Down(Voice::Session, why) => replace(&mut self.session, FarEnd::Down(why)),
+            Said::Up(Voice::Bfd) => replace(&mut self.bfd, None),
+            Said::Down(Voice::Bfd, why) => replace(&mut self.bfd, Some(why)),
+            Said::Up(Voice::Operator) => replace(&mut self.operator, None),
+            Said::Down(Voice::Operator, why) => replace(&mut self.operator, Some(why)),
+            Said::Up(Voice::Health) => replace(&mut self.health, Trust::Full),
+            Said::Down(Voice::Health, why) => replace(&mut self.health, Trust::Down(why)),
+            Said::Degraded(why) => replace(&mut self.health, Trust::Degraded(why)),
+            Said::Held(why) => replace(&mut self.health, Trust::Held(why)),
+        };
+        if changed && is_failure {
+            self.latch();
+        }
+        changed
+    }
+
+    /// A failure: whatever is well again next, health has to agree.
+    fn latch(&mut self) {
+        let is_down = matches!(self.health, Trust::Down(_));
+        if self.watched == Watched::ByHealth && self.has_been_up && !is_down {
+            self.health = Trust::Held("works again, not yet trusted".into());
+        }
+    }
+
+    /// Concludes anew. `true`: its standing has changed.
+    pub(super) fn conclude(&mut self, links: &Links) -> bool {
+        if !self.has_carrier(links) {
+            self.latch();
+        }
+        let standing = self.concluded(links);
+        self.has_been_up |= standing.is_up();
+        replace(&mut self.standing, standing)
+    }
+
+    fn concluded(&self, links: &Links) -> Standing {
+        if self.session != FarEnd::Well || self.bfd.is_some() || !self.has_carrier(links) {
+            return Standing::Down;
+        }
+        let trusted = match self.health {
+            Trust::Full => Standing::Good,
+            Trust::Degraded(_) => Standing::Degraded,
+            Trust::Held(_) => Standing::Held,
+            Trust::Down(_) => Standing::Down,
+        };
+        match self.operator {
+            Some(_) => trusted.min(Standing::Drained),
+            None => trusted,
+        }
+    }
+
     /// Without a known link there is no carrier to miss.
     pub(super) fn has_carrier(&self, links: &Links) -> bool {
         self.link
@@ -42,30 +118,48 @@ impl Path {
             .is_none_or(|link| links.is_up(link.ifindex) && links.is_up(link.carrier_ifindex))
     }
 
-    pub(super) fn should_be_up(&self, links: &Links) -> bool {
-        self.far_end == FarEnd::Well && self.has_carrier(links)
+    /// Right after a start no session has said a word yet.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.session == FarEnd::Unknown
     }
 
-    /// Why it is not up; `None` if it is.
+    /// Why it is not [`Standing::Good`]; `None` if it is.
     pub(super) fn reason(&self, links: &Links) -> Option<String> {
-        match (&self.link, &self.far_end) {
-            (Some(link), _) if !links.is_up(link.carrier_ifindex) => Some(format!(
-                "no carrier on {}",
-                links.name(link.carrier_ifindex)
-            )),
-            (Some(link), _) if !links.is_up(link.ifindex) => {
-                Some(format!("{} is down", links.name(link.ifindex)))
+        if let Some(link) = &self.link {
+            if !links.is_up(link.carrier_ifindex) {
+                return Some(format!(
+                    "no carrier on {}",
+                    links.name(link.carrier_ifindex)
+                ));
             }
-            (_, FarEnd::Down(reason)) => Some(reason.clone()),
-            (_, FarEnd::Unknown) => Some("not up yet".into()),
-            (_, FarEnd::Well) => None,
+            if !links.is_up(link.ifindex) {
+                return Some(format!("{} is down", links.name(link.ifindex)));
+            }
+        }
+        match (&self.session, &self.bfd, &self.health, &self.operator) {
+            (FarEnd::Down(reason), ..) => Some(reason.clone()),
+            (_, Some(reason), ..) => Some(reason.clone()),
+            (_, _, Trust::Down(reason), _) => Some(reason.clone()),
+            (FarEnd::Unknown, ..) => Some("not up yet".into()),
+            (.., Some(reason)) => Some(format!("drained: {reason}")),
+            (_, _, Trust::Degraded(reason) | Trust::Held(reason), _) => Some(reason.clone()),
+            (FarEnd::Well, None, Trust::Full, None) => None,
         }
     }
 }
 
+/// Whether that made a difference.
+fn replace<T: PartialEq>(place: &mut T, value: T) -> bool {
+    let differs = *place != value;
+    *place = value;
+    differs
+}
+
 impl Paths {
-    pub(super) fn is_up(&self, path: PathId) -> bool {
-        self.0.get(&path).is_some_and(|path| path.up)
+    pub(super) fn standing(&self, path: PathId) -> Standing {
+        self.0
+            .get(&path)
+            .map_or(Standing::Down, |path| path.standing)
     }
 
     /// The ways out for a route, in order of preference: its best hop, its own

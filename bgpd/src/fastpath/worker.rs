@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use bgp_core::path::{Bfd, Carrier, Evidence, Session};
 use bgp_core::{PathId, config};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
@@ -14,8 +15,11 @@ use super::carrier::{self, Links};
 use super::groups::{Groups, Moved, World};
 use super::ids::is_ours;
 use super::objects::Objects;
-use super::paths::{FarEnd, Paths};
-use super::{Command, Counters, Event, GroupId, Notice, PathState, Swap, realtime};
+use super::paths::Paths;
+use super::{
+    Command, Counters, Event, GroupId, Notice, PathState, Said, Standing, Swap, Voice, Witness,
+    realtime,
+};
 use crate::netlink::link::{self, Link};
 use crate::netlink::nexthop::{self, RTM_DELNEXTHOP};
 use crate::netlink::{Mailbox, Notifications, Taken};
@@ -29,9 +33,17 @@ pub(super) struct Worker {
     objects: Objects,
     events: mpsc::UnboundedSender<Event>,
     listener: Option<Box<dyn Fn(Notice) + Send>>,
+    witness: Option<Witness>,
     counters: std::sync::Arc<Counters>,
     /// When to delete what is unused, and to try again what failed.
     chores_at: Option<Instant>,
+}
+
+/// What has become of a path's standing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Better,
+    Worse,
 }
 
 /// What the notification socket has said.
@@ -59,6 +71,7 @@ impl Worker {
             objects: Objects::open(kernel.protocol)?,
             events,
             listener: None,
+            witness: None,
             counters,
             chores_at: None,
         };
@@ -295,8 +308,10 @@ impl Worker {
                 self.paths.0.entry(path).or_default().backup = backup;
                 self.rearrange();
             }
-            Command::Up(path, at) => self.far_end(path, FarEnd::Well, at),
-            Command::Down(path, reason, at) => self.far_end(path, FarEnd::Down(reason), at),
+            Command::Watch(path, watched) => {
+                self.paths.0.entry(path).or_default().watched = watched;
+            }
+            Command::Speak(path, said, at) => self.hear_voice(path, said, at),
             Command::Group(route, answer) => {
                 let (groups, mut world) = self.split();
                 let group = groups.obtain(route, &mut world);
@@ -320,6 +335,10 @@ impl Worker {
             }
             Command::Paths(answer) => drop(answer.send(self.path_states())),
             Command::Listen(listener) => self.listener = Some(listener),
+            Command::Witness(witness) => {
+                self.witness = Some(witness);
+                self.tell_carriers(Instant::now());
+            }
             Command::Sweep(answer) => {
                 let leftovers = self.objects.ids.take_leftovers();
                 let _ = answer.send(self.objects.delete_all(leftovers));
@@ -343,44 +362,52 @@ impl Worker {
             .get_or_insert_with(|| Instant::now() + CHORES);
     }
 
-    fn far_end(&mut self, path: PathId, far_end: FarEnd, at: Instant) {
-        let came_up = far_end == FarEnd::Well;
+    fn hear_voice(&mut self, path: PathId, said: Said, at: Instant) {
         let entry = self.paths.0.entry(path).or_default();
-        if entry.far_end == far_end {
+        if !entry.hear(said.clone()) {
             return;
         }
-        entry.far_end = far_end;
-        if came_up {
+        if said == Said::Up(Voice::Session) {
             // The path may be known only now, and its gateway reachable.
-            if self
-                .paths
-                .0
-                .get(&path)
-                .is_some_and(|path| path.link.is_none())
-            {
+            if entry.link.is_none() {
                 self.objects.forget_resolved();
             }
             let (groups, mut world) = self.split();
             groups.ensure_nexthops(&mut world);
         }
         self.act(Moved::default(), at);
+        if let (Some(witness), Some(evidence)) = (&self.witness, evidence(said)) {
+            witness(path, evidence, at);
+        }
+    }
+
+    /// Which paths have another carrier than the witness knows of.
+    fn tell_carriers(&mut self, at: Instant) {
+        let Some(witness) = &self.witness else { return };
+        for (id, path) in &mut self.paths.0 {
+            let carrier = match path.has_carrier(&self.links) {
+                true => Carrier::Up,
+                false => Carrier::Down,
+            };
+            if path.told_carrier.replace(carrier) != Some(carrier) {
+                witness(*id, Evidence::Carrier(carrier), at);
+            }
+        }
     }
 
     /// Concludes which paths are up, moves the groups accordingly, and tells.
     /// `moved` is what the kernel has done already.
     fn act(&mut self, mut moved: Moved, at: Instant) {
-        let changed: Vec<(PathId, bool)> = self
+        let links = &self.links;
+        let changed: Vec<(PathId, Standing, Standing)> = self
             .paths
             .0
-            .iter()
+            .iter_mut()
             .filter_map(|(id, path)| {
-                let up = path.should_be_up(&self.links);
-                (up != path.up).then_some((*id, up))
+                let before = path.standing;
+                path.conclude(links).then_some((*id, before, path.standing))
             })
             .collect();
-        for (id, up) in &changed {
-            self.paths.0.entry(*id).or_default().up = *up;
-        }
         for _ in 0..RECONCILE_ATTEMPTS {
             let (groups, mut world) = self.split();
             let more = groups.reconcile(&mut world);
@@ -395,9 +422,14 @@ impl Worker {
         for notice in moved.notices {
             self.notice(notice);
         }
-        for (path, up) in changed {
-            self.tell_swapped(path, up, &moved.moves, took);
+        for (path, before, standing) in changed {
+            let change = match standing > before {
+                true => Change::Better,
+                false => Change::Worse,
+            };
+            self.tell_swapped(path, change, &moved.moves, took);
         }
+        self.tell_carriers(at);
     }
 
     /// The kernel has refused: it has other nexthops than was thought.
@@ -415,13 +447,24 @@ impl Worker {
         }
     }
 
-    fn tell_swapped(&mut self, id: PathId, up: bool, moves: &[(PathId, PathId)], took: Duration) {
-        let groups = moves
-            .iter()
-            .filter(|(from, to)| if up { *to == id } else { *from == id })
-            .count();
-        let stranded = if up { 0 } else { self.groups.stranded_on(id) };
+    fn tell_swapped(
+        &mut self,
+        id: PathId,
+        change: Change,
+        moves: &[(PathId, PathId)],
+        took: Duration,
+    ) {
+        let is_concerned = |(from, to): &&(PathId, PathId)| match change {
+            Change::Better => *to == id,
+            Change::Worse => *from == id,
+        };
+        let groups = moves.iter().filter(is_concerned).count();
+        let stranded = match change {
+            Change::Better => 0,
+            Change::Worse => self.groups.stranded_on(id),
+        };
         let path = self.paths.0.entry(id).or_default();
+        let standing = path.standing;
         let mut reason = path.reason(&self.links).unwrap_or_else(|| "up".into());
         if groups > 0 {
             path.last_swap = Some(Swap {
@@ -432,17 +475,21 @@ impl Worker {
             });
         }
         if stranded > 0 {
-            reason.push_str("; no other way out is up");
+            reason.push_str(match standing {
+                Standing::Degraded => "; no other way out is better",
+                _ => "; no other way out is up",
+            });
         }
         self.tell(Event::Swapped {
             path: id,
-            up,
+            up: standing.is_up(),
+            standing,
             reason,
             groups,
             stranded,
             took,
         });
-        if up {
+        if change == Change::Better {
             self.notice(Notice::TryAgain);
         }
     }
@@ -478,7 +525,8 @@ impl Worker {
         let states = self.paths.0.iter().map(|(id, path)| PathState {
             path: *id,
             link: path.link.clone(),
-            up: path.up,
+            up: path.standing.is_up(),
+            standing: path.standing,
             reason: path.reason(&self.links),
             carries: self.groups.carried_by(*id),
             last_swap: path.last_swap.clone(),
@@ -517,6 +565,22 @@ impl Worker {
             },
         )
     }
+}
+
+/// In health's words; `None`: health's own.
+fn evidence(said: Said) -> Option<Evidence> {
+    Some(match said {
+        Said::Up(Voice::Session) => Evidence::EndOfRib,
+        Said::Down(Voice::Session, why) => Evidence::Session(Session::Down(why)),
+        Said::Up(Voice::Bfd) => Evidence::Bfd(Bfd::Up),
+        Said::Down(Voice::Bfd, why) => Evidence::Bfd(Bfd::Down(why)),
+        Said::Up(Voice::Operator) => Evidence::Drained(None),
+        Said::Down(Voice::Operator, why) => Evidence::Drained(Some(why)),
+        Said::Up(Voice::Health)
+        | Said::Down(Voice::Health, _)
+        | Said::Degraded(_)
+        | Said::Held(_) => return None,
+    })
 }
 
 /// How long unused objects stay: a route that flaps finds its group again.

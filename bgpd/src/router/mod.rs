@@ -25,6 +25,7 @@ use bgp_core::{Asn, Family, PathId, RouterId, config};
 use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::fastpath::Voice;
 use crate::{fastpath, fib};
 
 pub use outbox::Outbound;
@@ -200,13 +201,13 @@ impl Kernel for Threads {
 
     fn path_up(&self, path: PathId) {
         if let Some(fastpath) = &self.fastpath {
-            fastpath.path_up(path);
+            fastpath.path_up(path, Voice::Session);
         }
     }
 
     fn path_down(&self, path: PathId, reason: &DownReason) {
         if let Some(fastpath) = &self.fastpath {
-            fastpath.path_down(path, reason.to_string());
+            fastpath.path_down(path, Voice::Session, reason.to_string());
         }
     }
 }

@@ -25,6 +25,7 @@ use super::link::Link;
 use super::report::Report;
 use super::to_router::{RouterGone, ToRouter};
 use super::{Command, Settings, Status};
+use crate::fastpath::Voice;
 use crate::log_limit::LogLimit;
 use crate::router::Outbound;
 use crate::transport::{self, ConnectError, ConnectOptions, Connection, MismatchKind, Watch};
@@ -427,7 +428,7 @@ impl Driver {
     fn down(&mut self, reason: DownReason) {
         let path = self.settings.path;
         if let Some(fastpath) = &self.fastpath {
-            fastpath.path_down(path, reason.to_string());
+            fastpath.path_down(path, Voice::Session, reason.to_string());
         }
         tracing::debug!(peer = %self.settings.peer.name, "session down: {reason}");
         self.established = None;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bgp_core::config::{Kernel, OnShutdown};
 use bgp_core::rib::FibRoute;
-use bgpd::fastpath::PathLink;
+use bgpd::fastpath::{PathLink, Voice};
 use bgpd::fib::{self, Differences};
 use bgpd::router;
 
@@ -164,8 +164,8 @@ fn a_restart_adopts_routes_without_a_message_and_sweeps_what_is_stale() {
             "nothing is swept before all peers have spoken"
         );
         assert_eq!(routes("-4")[0], before[0], "the same group has the same id");
-        second.fastpath.path_up(LEFT);
-        second.fastpath.path_up(RIGHT);
+        second.fastpath.path_up(LEFT, Voice::Session);
+        second.fastpath.path_up(RIGHT, Voice::Session);
         second.fib.converged(Vec::new());
         second.fib.carried();
 
@@ -215,7 +215,7 @@ fn routes_that_an_earlier_run_left_on_a_backup_stay_as_long_as_asked_and_move_wi
 
         let mut second = Daemon::start();
         second.fastpath.set_link(LEFT, Some(left()));
-        second.fastpath.path_up(RIGHT);
+        second.fastpath.path_up(RIGHT, Voice::Session);
         let keep: Vec<FibRoute> = backed.into_iter().collect();
         second.fib.converged(keep.clone());
         second.fib.carried();
@@ -234,7 +234,7 @@ fn routes_that_an_earlier_run_left_on_a_backup_stay_as_long_as_asked_and_move_wi
         // One of them is announced again, another path's routes are awaited.
         second.apply(vec![change("20.0.0.0/24", backed)]);
         second.fib.converged(keep);
-        second.fastpath.path_up(LEFT);
+        second.fastpath.path_up(LEFT, Voice::Session);
         second.swapped(LEFT, true);
         assert_eq!(
             (leaves_by("20.0.0.1"), leaves_by("20.0.1.1")),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bgp_core::PathId;
 use bgp_core::config::{Kernel, OnShutdown};
 use bgp_core::rib::{FibChange, FibRoute, Hop};
-use bgpd::fastpath::{self, Event, PathLink};
+use bgpd::fastpath::{self, Event, PathLink, Voice};
 use bgpd::{fib, router};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
@@ -166,8 +166,8 @@ impl Daemon {
 
     pub(crate) fn start_with_paths_up() -> Self {
         let daemon = Self::start();
-        daemon.fastpath.path_up(LEFT);
-        daemon.fastpath.path_up(RIGHT);
+        daemon.fastpath.path_up(LEFT, Voice::Session);
+        daemon.fastpath.path_up(RIGHT, Voice::Session);
         daemon
     }
 
@@ -207,6 +207,7 @@ impl Daemon {
                     groups,
                     stranded,
                     took,
+                    ..
                 }) if of == path && up == wanted => {
                     return Swapped {
                         reason,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bgp_core::PathId;
 use bgp_core::rib::Hop;
-use bgpd::fastpath::{Event, PathLink};
+use bgpd::fastpath::{Event, PathLink, Voice};
 
 use crate::support::*;
 
@@ -84,7 +84,7 @@ fn a_session_that_ends_moves_its_groups_and_one_that_is_up_again_moves_them_back
         two_links();
         let mut daemon = Daemon::start_with_paths_up();
         daemon.apply(many(10, route(hop(LEFT), Some(hop(RIGHT)))));
-        daemon.fastpath.path_down(LEFT, "hold timer expired".into());
+        daemon.fastpath.path_down(LEFT, Voice::Session, "hold timer expired".into());
         let swap = daemon.swapped(LEFT, false);
         assert_eq!(
             (swap.groups, swap.reason.as_str()),
@@ -92,7 +92,7 @@ fn a_session_that_ends_moves_its_groups_and_one_that_is_up_again_moves_them_back
         );
         assert!(swap.took < Duration::from_millis(50), "{swap:?}");
         assert_eq!(leaves_by("20.0.0.1"), "right");
-        daemon.fastpath.path_up(LEFT);
+        daemon.fastpath.path_up(LEFT, Voice::Session);
         daemon.swapped(LEFT, true);
         assert_eq!(leaves_by("20.0.0.1"), "left");
     });
@@ -104,9 +104,9 @@ fn traffic_never_moves_to_a_backup_that_is_down() {
         two_links();
         let mut daemon = Daemon::start_with_paths_up();
         daemon.apply(many(10, route(hop(LEFT), Some(hop(RIGHT)))));
-        daemon.fastpath.path_down(RIGHT, "probe".into());
+        daemon.fastpath.path_down(RIGHT, Voice::Session, "probe".into());
         assert_eq!(daemon.swapped(RIGHT, false).groups, 0);
-        daemon.fastpath.path_down(LEFT, "hold timer expired".into());
+        daemon.fastpath.path_down(LEFT, Voice::Session, "hold timer expired".into());
         let swap = daemon.swapped(LEFT, false);
         assert_eq!((swap.groups, swap.stranded), (0, 1));
         assert!(
@@ -115,7 +115,7 @@ fn traffic_never_moves_to_a_backup_that_is_down() {
             swap.reason
         );
         assert_eq!(leaves_by("20.0.0.1"), "left");
-        daemon.fastpath.path_up(RIGHT);
+        daemon.fastpath.path_up(RIGHT, Voice::Session);
         assert_eq!(daemon.swapped(RIGHT, true).groups, 1);
         assert_eq!(leaves_by("20.0.0.1"), "right");
     });
@@ -232,8 +232,8 @@ fn the_kernel_alone_moves_traffic_off_a_link_without_carrier_when_the_daemon_is_
             (1000, "right")
         );
         ip("link set left-far up");
-        daemon.fastpath.path_up(RIGHT);
-        daemon.fastpath.path_up(LEFT);
+        daemon.fastpath.path_up(RIGHT, Voice::Session);
+        daemon.fastpath.path_up(LEFT, Voice::Session);
         daemon.swapped(LEFT, true);
         assert_eq!(
             (count_routes(), leaves_by("20.0.0.1").as_str()),

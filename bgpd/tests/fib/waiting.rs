@@ -2,6 +2,7 @@
 //! run has left in the kernel.
 
 use bgp_core::rib::FibChange;
+use bgpd::fastpath::Voice;
 use bgpd::fib::Differences;
 
 use crate::support::*;
@@ -55,8 +56,8 @@ fn restarted() -> Daemon {
 }
 
 fn is_as_it_should_be(daemon: &Daemon) {
-    daemon.fastpath.path_up(LEFT);
-    daemon.fastpath.path_up(RIGHT);
+    daemon.fastpath.path_up(LEFT, Voice::Session);
+    daemon.fastpath.path_up(RIGHT, Voice::Session);
     daemon.fib.converged(Vec::new());
     eventually("both routes leave by their best way", || {
         ["20.0.0.1", "20.0.1.1"].map(leaves_by) == ["left", "left"]

@@ -8,9 +8,8 @@
 mod support;
 mod vif;
 
-
 use bgp_core::rib::Hop;
-use bgpd::fastpath::PathLink;
+use bgpd::fastpath::{PathLink, Voice};
 use bgpd::interface::{self, Made};
 use serde_json::Value;
 use support::*;
@@ -276,8 +275,8 @@ fn vif_path(daemon: &Daemon) -> (Hop, Made) {
         backup: None,
     };
     daemon.fastpath.set_link(LEFT, Some(link));
-    daemon.fastpath.path_up(LEFT);
-    daemon.fastpath.path_up(RIGHT);
+    daemon.fastpath.path_up(LEFT, Voice::Session);
+    daemon.fastpath.path_up(RIGHT, Voice::Session);
     (
         Hop {
             path: LEFT,
