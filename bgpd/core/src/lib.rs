@@ -14,13 +14,14 @@
 
 pub mod api;
 pub mod aws;
+pub mod bfd;
 pub mod config;
-pub mod path;
 pub mod peer;
 pub mod policy;
 pub mod rib;
 pub mod wire;
 
+mod random;
 mod types;
 
 pub use types::{Asn, Family, PathId, RouterId, VlanId};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::random::Random;
+
 /// Waits double with each failure in a row, up to [`LONGEST`] times the first.
 /// Where the way has just come back they begin short, for it may take a moment
 /// to carry the first packet.
@@ -20,7 +22,7 @@ impl Backoff {
             first,
             failures: 0,
             hurry: None,
-            random: Random(seed),
+            random: Random::new(seed),
         }
     }
 
@@ -70,19 +72,6 @@ impl Backoff {
         let thousandths = 750 + (self.random.next() % 251) as u32;
         time.checked_mul(thousandths)
             .map_or(time, |scaled| scaled / 1000)
-    }
-}
-
-/// SplitMix64: enough to keep speakers from moving in step; never for secrets.
-#[derive(Clone, Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 
