@@ -155,6 +155,7 @@ fn peer_config(peer: u32) -> Peer {
         backup: None,
         refuse_zero_hold_time: false,
         graceful_restart: None,
+        bfd: None,
     }
 }
 

@@ -11,6 +11,11 @@ use crate::Asn;
 use crate::config::VifKind;
 use crate::wire::Community;
 
+/// User Guide, "Bidirectional Forwarding Detection": each virtual interface speaks
+/// it once the customer's router does, at 300 ms and times 3 (2026-08).
+pub const BFD_INTERVAL: Duration = Duration::from_millis(300);
+pub const BFD_MULTIPLIER: u8 = 3;
+
 /// AWS proposes this hold time (User Guide, "Routing policies and BGP communities").
 pub const HOLD_TIME: Duration = Duration::from_secs(90);
 /// The AWS side's ASN of a public VIF.

@@ -133,6 +133,7 @@ impl Setup {
             backup: None,
             refuse_zero_hold_time: true,
             graceful_restart: None,
+            bfd: None,
         };
         let router_id = RouterId([192, 0, 2, (asn % 250) as u8].into());
         Self {

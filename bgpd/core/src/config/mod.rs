@@ -4,6 +4,7 @@
 
 mod auth_key;
 mod backup;
+mod bfd;
 mod daemon;
 pub mod mistake;
 mod path;
@@ -26,6 +27,7 @@ use crate::wire::Community;
 use crate::{Asn, Family, RouterId, VlanId, aws};
 
 pub use auth_key::{AuthKey, AuthKeyError};
+pub use bfd::{Authentication as BfdAuthentication, Bfd, BgpWaits};
 pub use mistake::Mistake;
 
 /// Reads a configuration.
@@ -187,6 +189,8 @@ pub struct Peer {
     pub refuse_zero_hold_time: bool,
     /// Advertise graceful restart with this restart time.
     pub graceful_restart: Option<Duration>,
+    /// What watches the way to the peer (RFC 5880).
+    pub bfd: Option<Bfd>,
 }
 
 /// The TTL (hop limit) of a session's packets.

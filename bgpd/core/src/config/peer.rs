@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::policies;
 use super::table::{At, Keys, Table};
+use super::{Bfd, bfd};
 use super::{Peer, Ttl, value};
 use crate::policy::Changes;
 use crate::{Asn, Family};
@@ -42,13 +43,13 @@ const KEYS: Keys = Keys {
         "prepend",
         "communities",
         "graceful_restart",
+        "bfd",
     ],
     refused: &[
         (
             "auth_key",
             "keys don't belong into this file; put it into a file of its own (chmod 600) and name that in `auth_key_file`",
         ),
-        ("bfd", "this version has no BFD yet"),
         (
             "preference",
             "it is for a [[vif]]; use `local_preference`, `med`, `prepend` or `communities`",
@@ -89,11 +90,13 @@ pub(super) struct Common {
     pub(super) advertise: Vec<At<IpNet>>,
     pub(super) backup: Option<At<String>>,
     pub(super) graceful_restart: Option<Duration>,
+    pub(super) bfd: Option<Bfd>,
 }
 
 impl Common {
-    pub(super) fn read(table: &Table<'_>) -> Self {
+    pub(super) fn read(table: &Table<'_>, bfd: Option<Bfd>) -> Self {
         Self {
+            bfd: bfd::read(table, bfd),
             auth_key_file: table
                 .parsed("auth_key_file", value::absolute_path)
                 .map(|at| at.value),
@@ -169,7 +172,7 @@ pub(super) fn hold_time(table: &Table<'_>) -> Option<At<Duration>> {
 }
 
 pub(super) fn read(table: &Table<'_>, name: Arc<str>, own_asn: Option<Asn>) -> RawPeer {
-    let common = Common::read(table);
+    let common = Common::read(table, None);
     let remote = table.required(
         "address",
         table.parsed("address", value::address),
@@ -188,6 +191,7 @@ pub(super) fn read(table: &Table<'_>, name: Arc<str>, own_asn: Option<Asn>) -> R
         .or(own_asn);
     let ttl = ttl(table, asn.is_some() && asn == local_asn);
     check_addresses(table, local, remote, interface.as_deref(), ttl);
+    bfd::check_multihop(table, ttl, common.bfd.as_ref());
     RawPeer {
         title: table.title.clone(),
         name: name.clone(),
@@ -262,6 +266,7 @@ fn finish(table: &Table<'_>, name: Arc<str>, common: Common, ends: Ends) -> Opti
         backup: None,
         refuse_zero_hold_time: false,
         graceful_restart: common.graceful_restart,
+        bfd: common.bfd,
     })
 }
 

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::peer::{self, Common, RawPeer};
 use super::table::{At, Keys, Table};
-use super::{Peer, Preference, Ttl, Vif, VifKind, policies, value};
+use super::{Bfd, Peer, Preference, Ttl, Vif, VifKind, policies, value};
 use crate::{Asn, Family, VlanId, aws};
 
 pub(super) const KEYS: Keys = Keys {
@@ -34,6 +34,7 @@ pub(super) const KEYS: Keys = Keys {
         "connect_retry",
         "passive",
         "graceful_restart",
+        "bfd",
     ],
     refused: &[
         (
@@ -47,10 +48,6 @@ pub(super) const KEYS: Keys = Keys {
         (
             "auth_key",
             "keys don't belong into this file; put it into a file of its own (chmod 600) and name that in `auth_key_file`",
-        ),
-        (
-            "bfd",
-            "this version has no BFD yet; carrier loss and the hold time are what ends a session",
         ),
         ("address", "a [[vif]] calls its far end `peer`"),
         ("asn", "a [[vif]] calls the far end's ASN `peer_asn`"),
@@ -203,7 +200,7 @@ fn sessions(
     interface: Option<&At<String>>,
     own_asn: Option<Asn>,
 ) -> Vec<RawPeer> {
-    let common = Common::read(table);
+    let common = Common::read(table, Some(Bfd::AWS));
     let hold_time = hold_time(table);
     let shared = Shared {
         name,
@@ -288,6 +285,7 @@ fn session(table: &Table<'_>, shared: &Shared<'_>, family: Family, ends: &Table<
             backup: None,
             refuse_zero_hold_time: true,
             graceful_restart: shared.common.graceful_restart,
+            bfd: shared.common.bfd.clone(),
         })
     };
     RawPeer {

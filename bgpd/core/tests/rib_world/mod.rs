@@ -53,6 +53,7 @@ pub(crate) fn peer(name: &str, remote: &str, remote_asn: u32) -> Peer {
         backup: None,
         refuse_zero_hold_time: false,
         graceful_restart: None,
+        bfd: None,
     }
 }
 
