@@ -16,6 +16,7 @@ mod key_file;
 mod log;
 mod output;
 mod pick;
+mod plan;
 mod rules;
 mod site;
 

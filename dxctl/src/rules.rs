@@ -42,7 +42,7 @@ pub(crate) fn check(vif: &NewVif, around: Surroundings<'_>) -> Findings {
     check_carrier(around.carrier, &mut found);
     check_name(&vif.name, around.vifs, &mut found);
     check_vlan(vif, around, &mut found);
-    check_mtu(vif, around.carrier, &mut found);
+    check_new_mtu(vif, around.carrier, &mut found);
     check_gateway(vif, &mut found);
     check_asn(vif, around.gateways, &mut found);
     check_addresses(vif.kind, &vif.peer, around.vifs, &mut found);
@@ -76,6 +76,10 @@ fn check_name(name: &str, vifs: &[VirtualInterface], found: &mut Findings) {
             other.id
         ));
     }
+    check_vif_name(name, found);
+}
+
+pub(crate) fn check_vif_name(name: &str, found: &mut Findings) {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 100 || !name.chars().all(fits) {
         found.mistake(format!(
@@ -103,23 +107,33 @@ fn check_vlan(vif: &NewVif, around: Surroundings<'_>, found: &mut Findings) {
     }
 }
 
-fn check_mtu(vif: &NewVif, carrier: &Carrier, found: &mut Findings) {
+fn check_new_mtu(vif: &NewVif, carrier: &Carrier, found: &mut Findings) {
     let Some(mtu) = vif.mtu else { return };
-    let fitting = aws::mtus(vif.kind);
-    if !fitting.contains(&mtu) {
-        let list: Vec<String> = fitting.iter().map(u32::to_string).collect();
-        found.mistake(format!(
-            "MTU {mtu}: a {} virtual interface has {}",
-            crate::aws::kind_name(vif.kind),
-            list.join(" or ")
-        ));
-    } else if mtu > 1500 && carrier.jumbo_frames == Some(false) {
+    let before = found.mistakes.len();
+    check_mtu(vif.kind, mtu, found);
+    if found.mistakes.len() > before {
+        return;
+    }
+    if mtu > 1500 && carrier.jumbo_frames == Some(false) {
         found.mistake(format!(
             "MTU {mtu}: {} can't carry jumbo frames",
             carrier.id
         ));
     } else if mtu == 9001 {
         found.doubt("MTU 9001: AWS's documents disagree on whether it is 9001 or 8500; trust what `dxctl vif show` says");
+    }
+}
+
+/// Which sizes a kind of virtual interface has.
+pub(crate) fn check_mtu(kind: VifKind, mtu: u32, found: &mut Findings) {
+    let fitting = aws::mtus(kind);
+    if !fitting.contains(&mtu) {
+        let list: Vec<String> = fitting.iter().map(u32::to_string).collect();
+        found.mistake(format!(
+            "MTU {mtu}: a {} virtual interface has {}",
+            crate::aws::kind_name(kind),
+            list.join(" or ")
+        ));
     }
 }
 
@@ -203,7 +217,8 @@ pub(crate) fn check_addresses(
     }
 }
 
-fn check_pair(kind: VifKind, pair: PeerAddresses, found: &mut Findings) {
+/// The two ends of an IPv4 session.
+pub(crate) fn check_pair(kind: VifKind, pair: PeerAddresses, found: &mut Findings) {
     let PeerAddresses { amazon, customer } = pair;
     let (IpNet::V4(ours), IpAddr::V4(theirs)) = (customer, amazon.addr()) else {
         found.mistake(format!(
@@ -263,21 +278,26 @@ fn check_route_filter(vif: &NewVif, found: &mut Findings) {
         _ => {}
     }
     for prefix in prefixes {
-        if prefix.addr() != prefix.network() {
-            found.mistake(format!(
-                "prefix {prefix} has host bits set: write {}",
-                prefix.trunc()
-            ));
-        }
-        let (family, longest) = match prefix {
-            IpNet::V4(_) => (Family::Ipv4, 32),
-            IpNet::V6(_) => (Family::Ipv6, 64),
-        };
-        if family != vif.peer.family {
-            found.mistake(format!("prefix {prefix} is not {}", vif.peer.family));
-        } else if !(1..=longest).contains(&prefix.prefix_len()) {
-            found.mistake(format!("prefix {prefix}: AWS takes /1 to /{longest}"));
-        }
+        check_route_filter_prefix(*prefix, vif.peer.family, found);
+    }
+}
+
+/// One prefix of ours, for a session of this family.
+pub(crate) fn check_route_filter_prefix(prefix: IpNet, session: Family, found: &mut Findings) {
+    if prefix.addr() != prefix.network() {
+        found.mistake(format!(
+            "prefix {prefix} has host bits set: write {}",
+            prefix.trunc()
+        ));
+    }
+    let (family, longest) = match prefix {
+        IpNet::V4(_) => (Family::Ipv4, 32),
+        IpNet::V6(_) => (Family::Ipv6, 64),
+    };
+    if family != session {
+        found.mistake(format!("prefix {prefix} is not {session}"));
+    } else if !(1..=longest).contains(&prefix.prefix_len()) {
+        found.mistake(format!("prefix {prefix}: AWS takes /1 to /{longest}"));
     }
 }
 
@@ -321,6 +341,7 @@ mod tests {
             },
             gateway: Some(Gateway::Virtual("vgw-1".into())),
             route_filter_prefixes: Vec::new(),
+            features: crate::aws::Features::default(),
             tags: Vec::new(),
         }
     }
@@ -353,6 +374,8 @@ mod tests {
             name: "hub".into(),
             amazon_asn: Some(Asn(64512)),
             state: "available".into(),
+            owner: None,
+            tags: Vec::new(),
         }];
         check(
             new,

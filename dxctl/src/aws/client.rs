@@ -11,10 +11,14 @@ use aws_sdk_directconnect::config::Builder;
 use aws_sdk_directconnect::types as sdk;
 use bgp_core::Family;
 use bgp_core::config::{AuthKey, VifKind};
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 use super::convert::{self, virtual_interface};
-use super::types::{Carrier, DxGateway, Gateway, NewPeer, NewVif, Tag, VirtualInterface};
+use super::types::{
+    Association, Carrier, DxGateway, Gateway, NewGateway, NewPeer, NewVif, Tag, VifUpdate,
+    VirtualInterface,
+};
 use super::{AwsError, DirectConnect, Filter};
 use crate::Refused;
 
@@ -28,9 +32,9 @@ pub(crate) struct Access {
 }
 
 pub(crate) struct Client {
-    sdk: aws_sdk_directconnect::Client,
+    pub(super) sdk: aws_sdk_directconnect::Client,
     /// For messages.
-    place: String,
+    pub(super) place: String,
 }
 
 impl Client {
@@ -84,7 +88,7 @@ impl Client {
         })
     }
 
-    fn error<E, R>(
+    pub(super) fn error<E, R>(
         &self,
         what: impl Into<String>,
         error: &aws_sdk_directconnect::error::SdkError<E, R>,
@@ -205,6 +209,44 @@ impl DirectConnect for Client {
         }
     }
 
+    async fn carriers(&self) -> Result<Vec<Carrier>, AwsError> {
+        self.all_carriers().await
+    }
+
+    async fn associations(&self, gateway: &str) -> Result<Vec<Association>, AwsError> {
+        self.associations_of(gateway).await
+    }
+
+    async fn create_gateway(&self, gateway: &NewGateway) -> Result<DxGateway, AwsError> {
+        self.new_gateway(gateway).await
+    }
+
+    async fn delete_gateway(&self, id: &str) -> Result<String, AwsError> {
+        self.remove_gateway(id).await
+    }
+
+    async fn associate(
+        &self,
+        gateway: &str,
+        target: &str,
+        allowed: &[IpNet],
+    ) -> Result<Association, AwsError> {
+        self.new_association(gateway, target, allowed).await
+    }
+
+    async fn update_association(
+        &self,
+        id: &str,
+        add: &[IpNet],
+        remove: &[IpNet],
+    ) -> Result<Association, AwsError> {
+        self.change_association(id, add, remove).await
+    }
+
+    async fn disassociate(&self, id: &str) -> Result<Association, AwsError> {
+        self.remove_association(id).await
+    }
+
     async fn create(&self, vif: &NewVif) -> Result<VirtualInterface, AwsError> {
         let what = || format!("create virtual interface {} on {}", vif.name, vif.carrier);
         match vif.kind {
@@ -270,6 +312,43 @@ impl DirectConnect for Client {
         changed.ok_or_else(|| AwsError::incomplete(what(), &self.place, "virtual interface in it"))
     }
 
+    async fn delete_peer(&self, peer: &str) -> Result<VirtualInterface, AwsError> {
+        let what = || format!("delete the BGP peer {peer}");
+        let call = self.sdk.delete_bgp_peer().bgp_peer_id(peer);
+        let sent = call.send().await;
+        let answer = sent.map_err(|error| self.error(what(), &error))?;
+        let changed = answer.virtual_interface().map(convert::described);
+        changed.ok_or_else(|| AwsError::incomplete(what(), &self.place, "virtual interface in it"))
+    }
+
+    async fn update(&self, id: &str, update: &VifUpdate) -> Result<VirtualInterface, AwsError> {
+        let features = &update.features;
+        let number = |number: Option<u32>| number.and_then(|number| i32::try_from(number).ok());
+        let call = self
+            .sdk
+            .update_virtual_interface_attributes()
+            .virtual_interface_id(id)
+            .set_mtu(number(update.mtu))
+            .set_virtual_interface_name(update.name.clone())
+            .set_enable_site_link(features.site_link)
+            .set_rate_limit(features.rate_limit.clone())
+            .set_prefix_pool_allocated_count_ipv4(number(features.prefix_pool_ipv4))
+            .set_prefix_pool_allocated_count_ipv6(number(features.prefix_pool_ipv6));
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| self.error(format!("change virtual interface {id}"), &error))?;
+        Ok(virtual_interface!(&answer))
+    }
+
+    async fn tag(&self, arn: &str, tags: &[Tag]) -> Result<(), AwsError> {
+        self.put_tags(arn, tags).await
+    }
+
+    async fn untag(&self, arn: &str, keys: &[String]) -> Result<(), AwsError> {
+        self.remove_tags(arn, keys).await
+    }
+
     async fn router_configuration(
         &self,
         id: &str,
@@ -307,7 +386,7 @@ impl DirectConnect for Client {
 }
 
 impl Client {
-    fn unbuildable(
+    pub(super) fn unbuildable(
         &self,
         what: String,
         error: &aws_sdk_directconnect::error::BuildError,
@@ -317,7 +396,7 @@ impl Client {
 }
 
 /// No retries by the SDK: a create that timed out may have been done.
-fn asked_once() -> Builder {
+pub(super) fn asked_once() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
 }
 
@@ -338,11 +417,27 @@ macro_rules! common_fields {
     };
 }
 
-type Built<T> = Result<T, aws_sdk_directconnect::error::BuildError>;
+/// What private and transit interfaces have, and public ones don't.
+macro_rules! leading_to_a_gateway {
+    ($builder:expr, $vif:expr) => {{
+        let features = &$vif.features;
+        let number = |number: Option<u32>| number.and_then(|number| i32::try_from(number).ok());
+        $builder
+            .set_enable_site_link(features.site_link)
+            .set_rate_limit(features.rate_limit.clone())
+            .set_prefix_pool_allocated_count_ipv4(number(features.prefix_pool_ipv4))
+            .set_prefix_pool_allocated_count_ipv6(number(features.prefix_pool_ipv6))
+    }};
+}
+
+pub(super) type Built<T> = Result<T, aws_sdk_directconnect::error::BuildError>;
 
 fn new_private(vif: &NewVif) -> Built<sdk::NewPrivateVirtualInterface> {
-    let mut builder = common_fields!(sdk::NewPrivateVirtualInterface::builder(), vif)
-        .set_mtu(vif.mtu.and_then(|mtu| i32::try_from(mtu).ok()));
+    let mut builder = leading_to_a_gateway!(
+        common_fields!(sdk::NewPrivateVirtualInterface::builder(), vif),
+        vif
+    )
+    .set_mtu(vif.mtu.and_then(|mtu| i32::try_from(mtu).ok()));
     builder = match &vif.gateway {
         Some(Gateway::Virtual(id)) => builder.virtual_gateway_id(id),
         Some(Gateway::DirectConnect(id)) => builder.direct_connect_gateway_id(id),
@@ -352,12 +447,13 @@ fn new_private(vif: &NewVif) -> Built<sdk::NewPrivateVirtualInterface> {
 }
 
 fn new_transit(vif: &NewVif) -> Built<sdk::NewTransitVirtualInterface> {
-    Ok(
-        common_fields!(sdk::NewTransitVirtualInterface::builder(), vif)
-            .set_mtu(vif.mtu.and_then(|mtu| i32::try_from(mtu).ok()))
-            .set_direct_connect_gateway_id(vif.gateway.as_ref().map(|g| g.id().to_owned()))
-            .build(),
+    Ok(leading_to_a_gateway!(
+        common_fields!(sdk::NewTransitVirtualInterface::builder(), vif),
+        vif
     )
+    .set_mtu(vif.mtu.and_then(|mtu| i32::try_from(mtu).ok()))
+    .set_direct_connect_gateway_id(vif.gateway.as_ref().map(|g| g.id().to_owned()))
+    .build())
 }
 
 fn new_public(vif: &NewVif) -> Built<sdk::NewPublicVirtualInterface> {
@@ -373,7 +469,7 @@ fn new_public(vif: &NewVif) -> Built<sdk::NewPublicVirtualInterface> {
         .build()
 }
 
-fn tags(tags: &[Tag]) -> Built<Option<Vec<sdk::Tag>>> {
+pub(super) fn tags(tags: &[Tag]) -> Built<Option<Vec<sdk::Tag>>> {
     if tags.is_empty() {
         return Ok(None);
     }
@@ -395,7 +491,7 @@ fn address_family(family: Family) -> sdk::AddressFamily {
 }
 
 /// An empty token is no token.
-fn following(token: Option<&str>) -> Option<String> {
+pub(super) fn following(token: Option<&str>) -> Option<String> {
     token.filter(|token| !token.is_empty()).map(str::to_owned)
 }
 

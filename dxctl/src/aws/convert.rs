@@ -7,7 +7,9 @@ use aws_sdk_directconnect::types as sdk;
 use bgp_core::{Asn, Family, VlanId};
 use ipnet::IpNet;
 
-use super::types::{BgpPeer, Carrier, DxGateway, Gateway, PeerKey, Tag, VirtualInterface};
+use super::types::{
+    Association, BgpPeer, Carrier, DxGateway, Gateway, PeerKey, Tag, VirtualInterface,
+};
 
 /// The SDK gives the same fields three types: flat in the outputs of the
 /// create calls for private and public interfaces, and [`sdk::VirtualInterface`].
@@ -60,6 +62,19 @@ macro_rules! virtual_interface {
                 .filter_map(|prefix| $crate::aws::convert::address(prefix.cidr()))
                 .collect(),
             peers,
+            features: $crate::aws::types::Features {
+                site_link: vif.site_link_enabled(),
+                rate_limit: vif
+                    .rate_limit()
+                    .filter(|limit| !limit.is_empty())
+                    .map(str::to_owned),
+                prefix_pool_ipv4: $crate::aws::convert::count(
+                    vif.prefix_pool_allocated_count_ipv4(),
+                ),
+                prefix_pool_ipv6: $crate::aws::convert::count(
+                    vif.prefix_pool_allocated_count_ipv6(),
+                ),
+            },
             tags: vif.tags().iter().map($crate::aws::convert::tag).collect(),
         }
     }};
@@ -73,21 +88,29 @@ pub(super) fn described(vif: &sdk::VirtualInterface) -> VirtualInterface {
 pub(super) fn connection(connection: &sdk::Connection) -> Carrier {
     Carrier {
         id: text(connection.connection_id()),
+        name: text(connection.connection_name()),
+        owner: connection.owner_account().map(str::to_owned),
+        location: connection.location().map(str::to_owned),
         state: connection
             .connection_state()
             .map_or("unknown", |s| s.as_str())
             .to_owned(),
         jumbo_frames: connection.jumbo_frame_capable(),
         hosted_vlan: vlan(connection.vlan()),
+        tags: connection.tags().iter().map(tag).collect(),
     }
 }
 
 pub(super) fn lag(lag: &sdk::Lag) -> Carrier {
     Carrier {
         id: text(lag.lag_id()),
+        name: text(lag.lag_name()),
+        owner: lag.owner_account().map(str::to_owned),
+        location: lag.location().map(str::to_owned),
         state: lag.lag_state().map_or("unknown", |s| s.as_str()).to_owned(),
         jumbo_frames: lag.jumbo_frame_capable(),
         hosted_vlan: None,
+        tags: lag.tags().iter().map(tag).collect(),
     }
 }
 
@@ -100,7 +123,34 @@ pub(super) fn dx_gateway(gateway: &sdk::DirectConnectGateway) -> DxGateway {
             .direct_connect_gateway_state()
             .map_or("unknown", |s| s.as_str())
             .to_owned(),
+        owner: gateway.owner_account().map(str::to_owned),
+        tags: gateway.tags().iter().map(tag).collect(),
     }
+}
+
+pub(super) fn association(association: &sdk::DirectConnectGatewayAssociation) -> Association {
+    let target = association
+        .associated_gateway()
+        .and_then(|gateway| gateway.id())
+        .or(association.virtual_gateway_id());
+    Association {
+        id: text(association.association_id()),
+        gateway: text(association.direct_connect_gateway_id()),
+        target: text(target),
+        state: association
+            .association_state()
+            .map_or("unknown", |s| s.as_str())
+            .to_owned(),
+        allowed: association
+            .allowed_prefixes_to_direct_connect_gateway()
+            .iter()
+            .filter_map(|prefix| address(prefix.cidr()))
+            .collect(),
+    }
+}
+
+pub(super) fn count(number: Option<i32>) -> Option<u32> {
+    number.and_then(|number| u32::try_from(number).ok())
 }
 
 pub(super) fn peer(peer: &sdk::BgpPeer) -> Option<BgpPeer> {

@@ -8,17 +8,21 @@
 mod client;
 mod convert;
 mod error;
+mod gateways;
+mod once;
 mod types;
 
 use std::fmt;
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 pub(crate) use client::{Access, Client};
 pub(crate) use error::{AwsError, Outcome};
+pub(crate) use once::{PAUSES, once};
 pub(crate) use types::{
-    BgpPeer, Carrier, DxGateway, Gateway, Kind, NewPeer, NewVif, PeerAddresses, PeerKey, Tag,
-    VirtualInterface, kind_name,
+    Association, BgpPeer, Carrier, DxGateway, Features, Gateway, Kind, NewGateway, NewPeer, NewVif,
+    PeerAddresses, PeerKey, Tag, VifUpdate, VirtualInterface, kind_name,
 };
 
 /// Which virtual interfaces to describe.
@@ -51,7 +55,37 @@ pub(crate) trait DirectConnect {
     /// A connection (`dxcon-…`) or LAG (`dxlag-…`).
     async fn carrier(&self, id: &str) -> Result<Option<Carrier>, AwsError>;
 
+    /// Every connection and LAG.
+    async fn carriers(&self) -> Result<Vec<Carrier>, AwsError>;
+
     async fn gateways(&self) -> Result<Vec<DxGateway>, AwsError>;
+
+    /// Of one Direct Connect gateway.
+    async fn associations(&self, gateway: &str) -> Result<Vec<Association>, AwsError>;
+
+    /// Asks once, as [`Self::create`] does. Names need not be unique at AWS: done
+    /// twice, there are two.
+    async fn create_gateway(&self, gateway: &NewGateway) -> Result<DxGateway, AwsError>;
+
+    /// The state that it is in afterwards.
+    async fn delete_gateway(&self, id: &str) -> Result<String, AwsError>;
+
+    /// Asks once. `target` is a `vgw-…` or `tgw-…`.
+    async fn associate(
+        &self,
+        gateway: &str,
+        target: &str,
+        allowed: &[IpNet],
+    ) -> Result<Association, AwsError>;
+
+    async fn update_association(
+        &self,
+        id: &str,
+        add: &[IpNet],
+        remove: &[IpNet],
+    ) -> Result<Association, AwsError>;
+
+    async fn disassociate(&self, id: &str) -> Result<Association, AwsError>;
 
     /// Asks once. There is no client token: after [`Outcome::Unknown`], look at
     /// what is there before asking again.
@@ -59,6 +93,16 @@ pub(crate) trait DirectConnect {
 
     /// Adds the session of the other family to a virtual interface.
     async fn create_peer(&self, vif: &str, peer: &NewPeer) -> Result<VirtualInterface, AwsError>;
+
+    /// By its identifier, `dxpeer-…`.
+    async fn delete_peer(&self, peer: &str) -> Result<VirtualInterface, AwsError>;
+
+    async fn update(&self, id: &str, update: &VifUpdate) -> Result<VirtualInterface, AwsError>;
+
+    /// Adds tags to the resource, or changes their values.
+    async fn tag(&self, arn: &str, tags: &[Tag]) -> Result<(), AwsError>;
+
+    async fn untag(&self, arn: &str, keys: &[String]) -> Result<(), AwsError>;
 
     /// AWS's sample text for a router type. It holds keys in clear.
     async fn router_configuration(
@@ -84,9 +128,13 @@ pub(crate) mod tests {
     pub(crate) fn carrier() -> Carrier {
         Carrier {
             id: "dxcon-1".into(),
+            name: "trunk".into(),
+            owner: Some("111122223333".into()),
+            location: Some("EqDC2".into()),
             state: "available".into(),
             jumbo_frames: Some(true),
             hosted_vlan: None,
+            tags: Vec::new(),
         }
     }
 
@@ -117,6 +165,7 @@ pub(crate) mod tests {
                 status: Some("up".into()),
                 key: PeerKey::from_aws(Some("canary-key-123")),
             }],
+            features: Features::default(),
             tags: Vec::new(),
         }
     }

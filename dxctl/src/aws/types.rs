@@ -27,7 +27,19 @@ pub(crate) struct VirtualInterface {
     pub(crate) owner: Option<String>,
     pub(crate) route_filter_prefixes: Vec<IpNet>,
     pub(crate) peers: Vec<BgpPeer>,
+    pub(crate) features: Features,
     pub(crate) tags: Vec<Tag>,
+}
+
+/// What may be set on a virtual interface and changed later; `None` where
+/// nothing is said of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Features {
+    pub(crate) site_link: Option<bool>,
+    pub(crate) rate_limit: Option<String>,
+    /// Prefixes taken from the connection's pool.
+    pub(crate) prefix_pool_ipv4: Option<u32>,
+    pub(crate) prefix_pool_ipv6: Option<u32>,
 }
 
 impl VirtualInterface {
@@ -49,6 +61,7 @@ impl VirtualInterface {
             owner: None,
             route_filter_prefixes: Vec::new(),
             peers: Vec::new(),
+            features: Features::default(),
             tags: Vec::new(),
         }
     }
@@ -187,10 +200,14 @@ impl Gateway {
 #[derive(Clone, Debug)]
 pub(crate) struct Carrier {
     pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) owner: Option<String>,
+    pub(crate) location: Option<String>,
     pub(crate) state: String,
     pub(crate) jumbo_frames: Option<bool>,
     /// A hosted connection has one VLAN, given by the partner.
     pub(crate) hosted_vlan: Option<VlanId>,
+    pub(crate) tags: Vec<Tag>,
 }
 
 #[derive(Clone, Debug)]
@@ -199,6 +216,49 @@ pub(crate) struct DxGateway {
     pub(crate) name: String,
     pub(crate) amazon_asn: Option<Asn>,
     pub(crate) state: String,
+    pub(crate) owner: Option<String>,
+    pub(crate) tags: Vec<Tag>,
+}
+
+impl DxGateway {
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.state.as_str(), "deleting" | "deleted")
+    }
+}
+
+/// A Direct Connect gateway to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewGateway {
+    pub(crate) name: String,
+    /// `None`: AWS takes 64512.
+    pub(crate) amazon_asn: Option<Asn>,
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// A Direct Connect gateway's tie to a virtual private or transit gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Association {
+    pub(crate) id: String,
+    /// The Direct Connect gateway's identifier.
+    pub(crate) gateway: String,
+    /// `vgw-…` or `tgw-…`.
+    pub(crate) target: String,
+    pub(crate) state: String,
+    pub(crate) allowed: Vec<IpNet>,
+}
+
+impl Association {
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.state.as_str(), "disassociating" | "disassociated")
+    }
+}
+
+/// Changes to a virtual interface; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct VifUpdate {
+    pub(crate) name: Option<String>,
+    pub(crate) mtu: Option<u32>,
+    pub(crate) features: Features,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,6 +291,7 @@ pub(crate) struct NewVif {
     pub(crate) peer: NewPeer,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) route_filter_prefixes: Vec<IpNet>,
+    pub(crate) features: Features,
     pub(crate) tags: Vec<Tag>,
 }
 
