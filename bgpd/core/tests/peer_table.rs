@@ -5,6 +5,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use bgp_core::config::BgpWaits;
 use bgp_core::peer::{Action, ConnectionId, Event, Peer, PeerSettings, State, StopReason};
 use bgp_core::wire::{Capabilities, Message, Notification, Open, RouteRefresh, Update};
 use bgp_core::{Asn, Family, RouterId};
@@ -21,12 +22,14 @@ const STATES: [State; 6] = [
     State::Established,
 ];
 
-const EVENTS: [&str; 19] = [
+const EVENTS: [&str; 21] = [
     "start",
     "stop",
     "prefix-limit",
     "link-down",
     "link-up",
+    "bfd-up",
+    "bfd-down",
     "connected",
     "accepted",
     "connect-failed",
@@ -86,6 +89,8 @@ fn row(state: State, event: &str) -> String {
         ),
         "link-down" => peer.handle(Event::LinkDown("no carrier"), now),
         "link-up" => peer.handle(Event::LinkUp, now),
+        "bfd-up" => peer.handle(Event::BfdUp, now),
+        "bfd-down" => peer.handle(Event::BfdDown("silence".to_owned()), now),
         "connected" => peer.handle(Event::Connected(id), now),
         "accepted" => {
             let accepted = peer.new_connection();
@@ -196,6 +201,7 @@ fn settings() -> PeerSettings {
         refuse_zero_hold_time: true,
         graceful_restart: None,
         restarting_until: None,
+        bgp_waits: BgpWaits::No,
     }
 }
 

@@ -175,6 +175,7 @@ fn survives(restart: &RemoteRestart, reason: &DownReason) -> bool {
         )
         // Packets could not pass either.
         | DownReason::LinkDown(_)
+        | DownReason::BfdDown(_)
         // There was no session.
         | DownReason::ConnectFailed(_) => false,
     }

@@ -12,6 +12,7 @@ use super::connection::{Connection, Direction, Phase};
 use super::open::OwnRestart;
 use super::words::{self, Aftermath};
 use super::{Action, ConnectionId, DownReason, Event, PeerSettings, State, StopReason};
+use crate::config::BgpWaits;
 use crate::wire::iana::{cease, error};
 use crate::wire::{Message, Notification};
 
@@ -20,6 +21,8 @@ use crate::wire::{Message, Notification};
 pub struct Peer {
     pub(super) settings: PeerSettings,
     mode: Mode,
+    /// What BFD has last said.
+    bfd_is_up: bool,
     pub(super) connections: SmallVec<[Connection; 2]>,
     /// RFC 4271's ConnectRetryTimer: dial (again) at this time.
     pub(super) retry_at: Option<Instant>,
@@ -37,6 +40,8 @@ enum Mode {
     Stopped {
         restart_at: Option<Instant>,
     },
+    /// Idle: started, but BFD is not up, and the session waits for it.
+    Held,
     Started,
 }
 
@@ -53,6 +58,7 @@ impl Peer {
             backoff: Backoff::new(settings.connect_retry, seed),
             settings,
             mode: Mode::Stopped { restart_at: None },
+            bfd_is_up: false,
             connections: SmallVec::new(),
             retry_at: None,
             next_id: 0,
@@ -79,7 +85,7 @@ impl Peer {
         match (self.mode, furthest) {
             (_, Some(state)) => state,
             (Mode::Started, None) => State::Active,
-            (Mode::Stopped { .. }, None) => State::Idle,
+            (Mode::Stopped { .. } | Mode::Held, None) => State::Idle,
         }
     }
 
@@ -87,7 +93,7 @@ impl Peer {
     pub fn next_timeout(&self) -> Option<Instant> {
         let restart_at = match self.mode {
             Mode::Stopped { restart_at } => restart_at,
-            Mode::Started => None,
+            Mode::Held | Mode::Started => None,
         };
         let timers = self
             .connections
@@ -107,6 +113,8 @@ impl Peer {
             Event::Stop(reason) => self.stop(reason, now),
             Event::LinkDown(words) => self.link_down(words, now),
             Event::LinkUp => self.link_up(now),
+            Event::BfdUp => self.bfd_up(now),
+            Event::BfdDown(words) => self.bfd_down(&words, now),
             Event::Connected(id) => self.connected(id, now),
             Event::Accepted(id) => self.accepted(id, now),
             Event::ConnectFailed(id, words) => {
@@ -159,7 +167,8 @@ impl Peer {
     fn start(&mut self, now: Instant) {
         match self.mode {
             // RFC 4271 §8.2.2: Start is ignored in every state but Idle.
-            Mode::Started => {}
+            Mode::Held | Mode::Started => {}
+            Mode::Stopped { .. } if self.waits_for_bfd() => self.mode = Mode::Held,
             Mode::Stopped { .. } => {
                 self.mode = Mode::Started;
                 self.backoff.reset();
@@ -209,6 +218,38 @@ impl Peer {
         }
     }
 
+    fn bfd_up(&mut self, now: Instant) {
+        self.bfd_is_up = true;
+        match self.mode {
+            Mode::Held => {
+                self.mode = Mode::Started;
+                self.backoff.reset();
+                self.dial(now);
+            }
+            Mode::Stopped { .. } => {}
+            Mode::Started => self.link_up(now),
+        }
+    }
+
+    fn bfd_down(&mut self, words: &str, now: Instant) {
+        self.bfd_is_up = false;
+        if self.mode == Mode::Started && self.waits_for_bfd() {
+            self.mode = Mode::Held;
+            self.retry_at = None;
+        }
+        while let Some(connection) = self.connections.first() {
+            let (id, farewell) = (connection.id, bfd_farewell(connection));
+            self.end(id, farewell, DownReason::BfdDown(words.to_owned()), now);
+        }
+    }
+
+    fn waits_for_bfd(&self) -> bool {
+        match self.settings.bgp_waits {
+            BgpWaits::ForBfd => !self.bfd_is_up,
+            BgpWaits::No => false,
+        }
+    }
+
     fn connected(&mut self, id: ConnectionId, now: Instant) {
         match self.connection(id) {
             Some(connection) if matches!(connection.phase, Phase::Connecting) => {
@@ -224,7 +265,7 @@ impl Peer {
     fn accepted(&mut self, id: ConnectionId, now: Instant) {
         match self.mode {
             // RFC 4486 §4: a connection that is not wanted is told so.
-            Mode::Stopped { .. } => {
+            Mode::Stopped { .. } | Mode::Held => {
                 self.actions.push_back(Action::Send(
                     id,
                     Message::Notification(Notification::cease(cease::CONNECTION_REJECTED)),
@@ -433,6 +474,25 @@ impl Peer {
             .iter()
             .position(|connection| connection.id == id)?;
         Some(self.connections.remove(position))
+    }
+}
+
+/// The way is gone in at least one direction: where a plain NOTIFICATION would have
+/// the peer keep our routes (RFC 8538), it is told not to.
+fn bfd_farewell(connection: &Connection) -> Farewell {
+    let notification = Notification::cease(cease::BFD_DOWN);
+    match &connection.phase {
+        Phase::Established { negotiated, .. }
+            if negotiated
+                .restart
+                .as_ref()
+                .is_some_and(|restart| restart.notification) =>
+        {
+            Farewell::Notification(notification.into_hard_reset())
+        }
+        Phase::Connecting | Phase::OpenSent | Phase::OpenConfirm(_) | Phase::Established { .. } => {
+            Farewell::Notification(notification)
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use crate::config;
+use crate::config::{self, BgpWaits};
 use crate::wire::{Codec, Message, Notification, Update};
 use crate::{Asn, Family, RouterId};
 
@@ -44,6 +44,8 @@ pub struct PeerSettings {
     /// The daemon has restarted, the kernel has forwarded meanwhile, and routes
     /// are selected by then at the latest (RFC 4724 §4.1).
     pub restarting_until: Option<Instant>,
+    /// Whether a session may come up before BFD has.
+    pub bgp_waits: BgpWaits,
 }
 
 impl PeerSettings {
@@ -64,6 +66,7 @@ impl PeerSettings {
             refuse_zero_hold_time: peer.refuse_zero_hold_time,
             graceful_restart: peer.graceful_restart,
             restarting_until,
+            bgp_waits: peer.bfd.as_ref().map_or(BgpWaits::No, |bfd| bfd.wait),
         }
     }
 
@@ -90,6 +93,11 @@ pub enum Event {
     LinkDown(&'static str),
     /// The link is back: don't wait for the retry timer.
     LinkUp,
+    /// BFD says that the far end is there, or (RFC 5882 §3.2) that nobody asks.
+    BfdUp,
+    /// BFD says that the way to the far end is gone, and why: close with Cease/10
+    /// (RFC 9384), and try again as after a failure.
+    BfdDown(String),
     /// The connection that `Action::Connect` asked for is there.
     Connected(ConnectionId),
     /// The peer has connected; the shell has chosen the id (use
@@ -193,6 +201,7 @@ pub enum DownReason {
     ConnectionClosed(String),
     ConnectFailed(String),
     LinkDown(&'static str),
+    BfdDown(String),
     Stopped(StopReason),
 }
 

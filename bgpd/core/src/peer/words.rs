@@ -86,6 +86,7 @@ impl fmt::Display for DownReason {
             Self::ConnectionClosed(words) => write!(f, "the connection closed: {words}"),
             Self::ConnectFailed(words) => f.write_str(words),
             Self::LinkDown(words) => write!(f, "the link is down: {words}"),
+            Self::BfdDown(words) => f.write_str(words),
             Self::Stopped(reason) => write!(f, "{reason}"),
         }
     }

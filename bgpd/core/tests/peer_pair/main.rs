@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bfd;
 mod dialing;
 mod opening;
 mod restart;

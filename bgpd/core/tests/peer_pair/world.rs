@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use bgp_core::config::BgpWaits;
 use bgp_core::peer::{
     Action, ConnectionId, DownReason, Event, Negotiated, Peer, PeerSettings, State,
 };
@@ -217,6 +218,7 @@ pub(crate) fn settings(asn: u32, remote: u32, id: [u8; 4]) -> PeerSettings {
         refuse_zero_hold_time: true,
         graceful_restart: None,
         restarting_until: None,
+        bgp_waits: BgpWaits::No,
     }
 }
 
