@@ -156,6 +156,8 @@ fn peer_config(peer: u32) -> Peer {
         refuse_zero_hold_time: false,
         graceful_restart: None,
         bfd: None,
+        on_degraded: Default::default(),
+        on_drain: Default::default(),
     }
 }
 

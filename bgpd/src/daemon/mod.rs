@@ -120,6 +120,7 @@ struct Inputs {
 /// The threads and tasks that there is one of.
 struct Parts {
     router: mpsc::Sender<router::Command>,
+    steering: router::Steering,
     /// `None`: routes are not installed.
     fastpath: Option<fastpath::Handle>,
     fib: Option<fib::Handle>,
@@ -398,7 +399,7 @@ impl Parts {
             router_id: config.daemon.router_id,
             selects_by: restarting_until,
         };
-        router::spawn(
+        let steering = router::spawn(
             settings,
             fib.clone(),
             fastpath.clone(),
@@ -414,6 +415,7 @@ impl Parts {
         }
         Ok(Self {
             router,
+            steering,
             fastpath,
             fib,
             _claim: claim,

@@ -19,6 +19,7 @@ use std::{io, thread};
 
 use bgp_core::api::{self, RoutesQuery};
 use bgp_core::peer::{DownReason, Negotiated};
+use bgp_core::policy::Stance;
 use bgp_core::rib::{FibChange, FibRoute};
 use bgp_core::wire::Update;
 use bgp_core::{Asn, Family, PathId, RouterId, config};
@@ -87,6 +88,38 @@ pub enum Command {
     },
 }
 
+/// Says what is to be made of peers' paths, past all commands that wait: the far
+/// end's traffic moves when ours does.
+#[derive(Clone, Debug)]
+pub struct Steering(mpsc::UnboundedSender<Steer>);
+
+/// Who says so. Of what both say the greater holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pilot {
+    Health,
+    Operator,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Steer {
+    path: PathId,
+    pilot: Pilot,
+    stance: Stance,
+}
+
+impl Steering {
+    /// Holds until the same pilot says otherwise, whatever becomes of the session,
+    /// and for a peer that is not configured yet too. Never waits.
+    pub fn set(&self, path: PathId, pilot: Pilot, stance: Stance) {
+        // The daemon is going down when nobody listens.
+        let _ = self.0.send(Steer {
+            path,
+            pilot,
+            stance,
+        });
+    }
+}
+
 /// What the daemon has to hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -138,9 +171,18 @@ pub fn spawn(
     fastpath: Option<fastpath::Handle>,
     events: mpsc::UnboundedSender<Event>,
     commands: mpsc::Receiver<Command>,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<Steering> {
     let kernel = Threads { fib, fastpath };
-    spawn_with(settings, schedule::START, kernel, events, commands)
+    let (steering, steers) = mpsc::unbounded_channel();
+    let inputs = Inputs { commands, steers };
+    spawn_with(settings, schedule::START, kernel, events, inputs)?;
+    Ok(Steering(steering))
+}
+
+/// What the thread listens to.
+struct Inputs {
+    commands: mpsc::Receiver<Command>,
+    steers: mpsc::UnboundedReceiver<Steer>,
 }
 
 fn spawn_with(
@@ -148,7 +190,7 @@ fn spawn_with(
     start: Duration,
     kernel: impl Kernel,
     events: mpsc::UnboundedSender<Event>,
-    commands: mpsc::Receiver<Command>,
+    inputs: Inputs,
 ) -> io::Result<JoinHandle<()>> {
     // Only for a receive that can end early: nothing else runs here.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -157,7 +199,7 @@ fn spawn_with(
     thread::Builder::new()
         .name("router".to_owned())
         .spawn(move || {
-            runtime.block_on(run::Router::new(settings, start, kernel, events).run(commands))
+            runtime.block_on(run::Router::new(settings, start, kernel, events).run(inputs))
         })
 }
 

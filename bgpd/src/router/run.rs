@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bgp_core::api::{Routes, RoutesQuery};
 use bgp_core::peer::{DownReason, Negotiated, RemoteRestart};
+use bgp_core::policy::Stance;
 use bgp_core::rib::{FibChange, FibRoute, FibUse, Hop, OnDown, Rib, Scan, Session};
 use bgp_core::wire::Update;
 use bgp_core::{Family, PathId, config, rib};
@@ -16,7 +17,7 @@ use tracing::{error, info, warn};
 
 use super::outbox::{Outbound, Outbox};
 use super::schedule::{Fate, Progress, Refresh};
-use super::{Command, Event, Kernel, Settings};
+use super::{Command, Event, Inputs, Kernel, Settings, Steer};
 use crate::log_limit::LogLimit;
 use crate::panics;
 
@@ -38,6 +39,8 @@ pub(super) struct Router<K> {
     kernel: K,
     events: mpsc::UnboundedSender<Event>,
     pub(super) peers: BTreeMap<PathId, Peer>,
+    /// What each pilot has last said of a path.
+    stances: BTreeMap<PathId, [Stance; 2]>,
     /// No peer waits for anything earlier.
     expires_at: Option<Instant>,
     /// Peers whose initial routes are in, but not yet with the FIB.
@@ -101,6 +104,7 @@ impl<K: Kernel> Router<K> {
             kernel,
             events,
             peers: BTreeMap::new(),
+            stances: BTreeMap::new(),
             expires_at: None,
             loaded: Vec::new(),
             fib: FibQueue::default(),
@@ -112,15 +116,15 @@ impl<K: Kernel> Router<K> {
         }
     }
 
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub(super) async fn run(mut self, mut inputs: Inputs) {
         loop {
             if !self.has_work() {
-                let Some(command) = self.wait(&mut commands).await else {
+                let Some(command) = self.wait(&mut inputs).await else {
                     return;
                 };
                 self.handle(command);
             }
-            if !self.take_commands(&mut commands) {
+            if !self.take_commands(&mut inputs) {
                 return;
             }
             self.expire(Instant::now());
@@ -137,25 +141,57 @@ impl<K: Kernel> Router<K> {
 
     /// `None`: there will be no command any more. A timeout is a `FibReady`
     /// that isn't: it makes the loop go round.
-    async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+    async fn wait(&mut self, inputs: &mut Inputs) -> Option<Command> {
         // While somebody has still to be told, little of it could go.
         if self.rib.has_garbage() && !self.is_blocked() && !self.rib.reap(REAP) {
             return Some(Command::FibReady);
         }
-        match self.next_timeout() {
-            None => commands.recv().await,
-            Some(at) => tokio::time::timeout_at(at.into(), commands.recv())
+        let next_timeout = self.next_timeout();
+        let Inputs { commands, steers } = inputs;
+        let heard = async {
+            tokio::select! {
+                biased;
+                Some(steer) = steers.recv() => {
+                    self.steer(steer);
+                    Some(Command::FibReady)
+                }
+                command = commands.recv() => command,
+            }
+        };
+        match next_timeout {
+            None => heard.await,
+            Some(at) => tokio::time::timeout_at(at.into(), heard)
                 .await
                 .unwrap_or(Some(Command::FibReady)),
         }
     }
 
+    fn steer(&mut self, steer: Steer) {
+        let stances = self.stances.entry(steer.path).or_default();
+        stances[steer.pilot as usize] = steer.stance;
+        self.take_stance(steer.path);
+    }
+
+    fn take_stance(&mut self, path: PathId) {
+        let stances = self.stances.get(&path).copied().unwrap_or_default();
+        let greatest = stances.into_iter().max().unwrap_or_default();
+        self.rib.set_stance(path, greatest);
+    }
+
     /// Takes commands while there are any, for a while. Whether there can be
     /// more.
-    fn take_commands(&mut self, commands: &mut mpsc::Receiver<Command>) -> bool {
+    fn take_commands(&mut self, inputs: &mut Inputs) -> bool {
+        if let Ok(steer) = inputs.steers.try_recv() {
+            self.steer(steer);
+            while let Ok(steer) = inputs.steers.try_recv() {
+                self.steer(steer);
+            }
+            // What was said so is told before anything else is taken.
+            return true;
+        }
         let began = Instant::now();
         while began.elapsed() < COMMANDS {
-            match commands.try_recv() {
+            match inputs.commands.try_recv() {
                 Ok(command) => self.handle(command),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return false,
@@ -170,6 +206,7 @@ impl<K: Kernel> Router<K> {
             Command::Remove { path } => {
                 self.rib.remove(path);
                 self.peers.remove(&path);
+                self.stances.remove(&path);
             }
             Command::Established {
                 path,
@@ -210,6 +247,7 @@ impl<K: Kernel> Router<K> {
 
     fn configure(&mut self, path: PathId, config: Arc<config::Peer>) {
         self.rib.configure(path, config.clone());
+        self.take_stance(path);
         match self.peers.get_mut(&path) {
             Some(peer) => {
                 let was_backed = peer.config.backup.is_some();

@@ -20,6 +20,7 @@ use super::schedule::{Fate, INITIAL_ROUTES, Progress, REFRESH, Refresh, STALE, S
 use super::*;
 
 mod restart;
+mod steering;
 
 const A: PathId = PathId(1);
 const B: PathId = PathId(2);
@@ -69,6 +70,7 @@ impl Kernel for Recorder {
 
 struct World {
     commands: mpsc::Sender<Command>,
+    steering: Steering,
     events: mpsc::UnboundedReceiver<Event>,
     told: std_mpsc::Receiver<Told>,
     room: std_mpsc::Sender<()>,
@@ -103,9 +105,15 @@ impl World {
             told: told_in,
             room: room_out,
         };
-        let thread = spawn_with(settings, start, kernel, events_in, inbox).unwrap();
+        let (steering, steers) = mpsc::unbounded_channel();
+        let inputs = Inputs {
+            commands: inbox,
+            steers,
+        };
+        let thread = spawn_with(settings, start, kernel, events_in, inputs).unwrap();
         Self {
             commands,
+            steering: Steering(steering),
             events,
             told,
             room,
@@ -259,6 +267,8 @@ fn peer(name: &str, remote: &str, remote_asn: u32) -> Peer {
         refuse_zero_hold_time: false,
         graceful_restart: None,
         bfd: None,
+        on_degraded: Default::default(),
+        on_drain: Default::default(),
     }
 }
 

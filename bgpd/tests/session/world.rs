@@ -134,6 +134,8 @@ impl Setup {
             refuse_zero_hold_time: true,
             graceful_restart: None,
             bfd: None,
+            on_degraded: Default::default(),
+            on_drain: Default::default(),
         };
         let router_id = RouterId([192, 0, 2, (asn % 250) as u8].into());
         Self {

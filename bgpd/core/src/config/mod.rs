@@ -2,6 +2,7 @@
 //! once, each with line and column, and yields a [`Config`] only when there is
 //! none.
 
+mod adverse;
 mod auth_key;
 mod backup;
 mod bfd;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::policy::Policy;
+use crate::policy::{Adverse, Discouraged, Policy, Stance};
 use crate::wire::Community;
 use crate::{Asn, Family, RouterId, VlanId, aws};
 
@@ -192,6 +193,10 @@ pub struct Peer {
     /// What watches the way to the peer (RFC 5880).
     pub bfd: Option<Bfd>,
 }
+    /// What the peer is told while its path is bad, on top of `export`.
+    pub on_degraded: Adverse,
+    /// What the peer is told while its path is drained.
+    pub on_drain: Discouraged,
 
 /// The TTL (hop limit) of a session's packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +228,18 @@ pub struct Probe {
 
 impl Daemon {
     /// Every address of both families, on BGP's port.
+impl Peer {
+    /// How the peer is told of routes, on top of `export`.
+    pub fn told(&self, stance: Stance) -> Adverse {
+        match stance {
+            Stance::Normal => Adverse::Nothing,
+            Stance::Adverse => self.on_degraded.clone(),
+            Stance::Drained => Adverse::Change(self.on_drain.clone()),
+            Stance::Withdrawn => Adverse::Withdraw,
+        }
+    }
+}
+
     pub fn default_listen() -> Vec<SocketAddr> {
         vec![
             (Ipv4Addr::UNSPECIFIED, 179).into(),

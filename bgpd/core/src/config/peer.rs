@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::adverse;
 use super::policies;
 use super::table::{At, Keys, Table};
 use super::{Bfd, bfd};
@@ -45,6 +46,8 @@ const KEYS: Keys = Keys {
         "graceful_restart",
         "bfd",
     ],
+        "on_degraded",
+        "adverse",
     refused: &[
         (
             "auth_key",
@@ -245,6 +248,7 @@ fn finish(table: &Table<'_>, name: Arc<str>, common: Common, ends: Ends) -> Opti
     Some(Peer {
         name,
         vif: None,
+    let told = adverse::of_peer(table);
         local: ends.local,
         interface: ends.interface,
         remote: ends.remote?.value,
@@ -270,6 +274,8 @@ fn finish(table: &Table<'_>, name: Arc<str>, common: Common, ends: Ends) -> Opti
     })
 }
 
+        on_degraded: told.on_degraded,
+        on_drain: told.on_drain,
 fn policies(
     table: &Table<'_>,
     networks: &[IpNet],

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::peer::{self, Common, RawPeer};
 use super::table::{At, Keys, Table};
-use super::{Bfd, Peer, Preference, Ttl, Vif, VifKind, policies, value};
+use super::{Bfd, Peer, Preference, Ttl, Vif, VifKind, adverse, policies, value};
 use crate::{Asn, Family, VlanId, aws};
 
 pub(super) const KEYS: Keys = Keys {
@@ -36,6 +36,8 @@ pub(super) const KEYS: Keys = Keys {
         "graceful_restart",
         "bfd",
     ],
+        "on_degraded",
+        "adverse",
     refused: &[
         (
             "ttl_security",
@@ -192,6 +194,7 @@ struct Shared<'v> {
     peer_asn: Option<Asn>,
     local_asn: Option<Asn>,
 }
+    told: adverse::Told,
 
 fn sessions(
     table: &Table<'_>,
@@ -203,6 +206,11 @@ fn sessions(
     let common = Common::read(table, Some(Bfd::AWS));
     let hold_time = hold_time(table);
     let shared = Shared {
+    let preference = preference(table, kind);
+    let local_asn = table
+        .number("local_asn", value::asn)
+        .map(|at| at.value)
+        .or(own_asn);
         name,
         kind,
         interface: interface.map(|at| at.value.as_str()),
@@ -213,15 +221,13 @@ fn sessions(
                 .map(|at| at.value)
                 .collect()
         }),
-        preference: preference(table, kind),
+        preference,
         advertise_limit: advertise_limit(table, kind, &common.advertise),
         hold_time,
         send_hold_time: common.send_hold_time(table, hold_time),
         peer_asn: peer_asn(table, kind),
-        local_asn: table
-            .number("local_asn", value::asn)
-            .map(|at| at.value)
-            .or(own_asn),
+        local_asn,
+        told: adverse::of_vif(table, kind, preference, local_asn),
         common,
     };
     check_asns(table, &shared);
@@ -288,6 +294,8 @@ fn session(table: &Table<'_>, shared: &Shared<'_>, family: Family, ends: &Table<
             bfd: shared.common.bfd.clone(),
         })
     };
+            on_degraded: shared.told.on_degraded.clone(),
+            on_drain: shared.told.on_drain.clone(),
     RawPeer {
         title: table.title.clone(),
         name: name.clone(),

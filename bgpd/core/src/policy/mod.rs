@@ -8,12 +8,14 @@
 
 mod compiled;
 mod prefix_match;
+mod stance;
 
 use crate::Asn;
 use crate::wire::{Community, PathAttributes};
 
 pub use compiled::{Candidates, Compiled, RuleIndex};
 pub use prefix_match::{PrefixMatch, PrefixMatchError};
+pub use stance::{Adverse, Discouraged, Stance};
 
 /// Rules in order; the first that matches decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::peers::Context;
 use super::table::{Net, Path, PeerIndex};
 use super::{Audience, Outbound};
 use crate::Family;
-use crate::policy::{Candidates, Changes, RuleIndex, Verdict};
+use crate::policy::{Adverse, Candidates, Changes, RuleIndex, Verdict};
 use crate::wire::{Community, NextHop, PathAttributes};
 
 /// A best route on a group's terms.
@@ -316,6 +316,9 @@ fn candidates(context: &Context, terms: &Terms, path: Path) -> Option<Candidates
         return None;
     }
     terms.next_hop?;
+    if terms.adverse == Adverse::Withdraw {
+        return None;
+    }
     let communities = context.attributes.communities(path.attributes);
     if communities
         .iter()
@@ -372,6 +375,9 @@ fn announced_attributes(context: &Context, terms: &Terms, exported: Exported) ->
         Verdict::Refuse(_) => NO_CHANGES,
     };
     changes.apply(&mut attributes, terms.local_asn);
+    if let Adverse::Change(discouraged) = &terms.adverse {
+        discouraged.apply(&mut attributes, terms.local_asn);
+    }
     if !terms.is_internal {
         // RFC 4271 §5.1.5: never to an external peer.
         attributes.local_pref = None;

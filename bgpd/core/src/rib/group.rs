@@ -16,7 +16,7 @@ use super::bitmap::Bitmap;
 use super::family::FamilyRib;
 use super::peers::{Context, Peer};
 use super::table::{Net, PeerIndex};
-use crate::policy::Compiled;
+use crate::policy::{Adverse, Compiled};
 use crate::wire::Codec;
 use crate::{Asn, Family};
 
@@ -28,6 +28,7 @@ pub(super) struct GroupIndex(u32);
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) export: Compiled,
+    pub(super) adverse: Adverse,
     pub(super) local_asn: Asn,
     pub(super) is_internal: bool,
     /// Our address on the session, if it can be a next hop of the family.
@@ -42,6 +43,7 @@ impl Terms {
         let session = peer.session.as_ref();
         Self {
             export: Compiled::new(&peer.config.export),
+            adverse: peer.adverse(),
             local_asn: peer.config.local_asn,
             is_internal: peer.is_internal(),
             next_hop: session
@@ -67,6 +69,7 @@ impl Terms {
                 .session
                 .as_ref()
                 .is_some_and(|session| session.codec == self.codec)
+            && self.adverse == peer.adverse()
             && *self.export.policy() == peer.config.export
     }
 }
@@ -214,15 +217,37 @@ impl<N: Net> FamilyRib<N> {
 
     /// The peer has to hear everything again, on the terms that hold by now.
     pub(super) fn tell_again(&mut self, context: &mut Context, index: PeerIndex) {
-        let Some(membership) = context.peers.get(index).membership(N::FAMILY) else {
+        if let Some(group) = self.on_new_terms(context, index) {
+            let end = self.table.end();
+            self.groups.get_mut(group).dirty.insert_below(end);
+        }
+    }
+
+    /// The peer has to hear otherwise of the routes that it knows: a few in a large
+    /// table don't wait until all of it has been looked at.
+    pub(super) fn tell_otherwise(&mut self, context: &mut Context, index: PeerIndex) {
+        let Some(group) = self.on_new_terms(context, index) else {
             return;
         };
+        let UpdateGroup {
+            dirty,
+            announced,
+            cursor,
+            ..
+        } = self.groups.get_mut(group);
+        announced.each(|at| {
+            dirty.insert(at);
+        });
+        *cursor = 0;
+    }
+
+    /// The peer's group, its own alone, with the terms that hold by now.
+    fn on_new_terms(&mut self, context: &mut Context, index: PeerIndex) -> Option<GroupIndex> {
+        let membership = context.peers.get(index).membership(N::FAMILY)?;
         let terms = self.terms(context, index);
         let group = self.fall_out(context, membership.group, &[index]);
-        let end = self.table.end();
-        let group = self.groups.get_mut(group);
-        group.terms = terms;
-        group.dirty.insert_below(end);
+        self.groups.get_mut(group).terms = terms;
+        Some(group)
     }
 
     /// These members hear what is still to be told at a pace of their own. They
@@ -330,6 +355,18 @@ impl Sources {
 
     pub(super) const fn count(&self) -> usize {
         self.count
+    }
+
+    fn each(&self, mut visit: impl FnMut(u32)) {
+        for (number, chunk) in (0..).zip(&self.chunks) {
+            let sources = chunk.iter().flat_map(|chunk| chunk.iter());
+            for (place, _) in (0..)
+                .zip(sources)
+                .filter(|(_, source)| **source != PeerIndex::NONE)
+            {
+                visit(number * CHUNK as u32 + place);
+            }
+        }
     }
 
     fn replace(&mut self, old: PeerIndex, new: PeerIndex) {

@@ -125,7 +125,11 @@ impl Judgement {
                 None => (self.received, Some(Refusal::NoRuleMatches)),
                 Some(rule) => match peer.import.verdict(rule) {
                     Verdict::Refuse(_) => (self.received, Some(Refusal::Rule(rule.number()))),
-                    Verdict::Accept(changes) if changes.is_none() => (self.received, None),
+                    Verdict::Accept(changes)
+                        if changes.is_none() && !peer.stance.is_last_resort() =>
+                    {
+                        (self.received, None)
+                    }
                     Verdict::Accept(_) => (self.made_by(rule, peer, attributes), None),
                 },
             },
@@ -146,6 +150,9 @@ impl Judgement {
         let mut changed = attributes.unpack(self.received);
         if let Verdict::Accept(changes) = peer.import.verdict(rule) {
             changes.apply(&mut changed, peer.config.local_asn);
+        }
+        if peer.stance.is_last_resort() {
+            changed.local_pref = Some(0);
         }
         let id = attributes.intern_changed(&changed, self.received);
         self.made.push((rule, id));

@@ -40,6 +40,7 @@ use self::peers::{Context, Peer, Peers};
 use self::table::{Net, Path, PeerIndex};
 use self::walk::Task;
 use crate::api::PrefixCounts;
+use crate::policy::{Adverse, Stance};
 use crate::wire::{AsPath, Codec, Origin, PathAttributes, Prefixes, Update};
 use crate::{Asn, Family, PathId, RouterId, config};
 
@@ -179,6 +180,28 @@ impl Rib {
         if sends_differently(&old, &config) {
             self.ipv4.tell_again(&mut self.context, index);
             self.ipv6.tell_again(&mut self.context, index);
+        }
+    }
+
+    /// What is to be made of the peer's path from now on. Peers that are told as
+    /// before have nothing to hear.
+    pub fn set_stance(&mut self, path: PathId, stance: Stance) {
+        let Some(index) = self.context.peers.index(path) else {
+            return;
+        };
+        let peer = self.context.peers.get_mut(index);
+        let before = (peer.adverse(), peer.stance.is_last_resort());
+        peer.stance = stance;
+        let after = (peer.adverse(), stance.is_last_resort());
+        if before.0 == Adverse::Withdraw && after.0 != Adverse::Withdraw {
+            self.ipv4.tell_again(&mut self.context, index);
+            self.ipv6.tell_again(&mut self.context, index);
+        } else if before.0 != after.0 {
+            self.ipv4.tell_otherwise(&mut self.context, index);
+            self.ipv6.tell_otherwise(&mut self.context, index);
+        }
+        if before.1 != after.1 {
+            self.begin_walk(index, Task::Reevaluate);
         }
     }
 
@@ -483,6 +506,7 @@ fn receives_differently(old: &config::Peer, new: &config::Peer) -> bool {
 /// Whether the peer should hear something else now.
 fn sends_differently(old: &config::Peer, new: &config::Peer) -> bool {
     old.export != new.export
+        || (&old.on_degraded, &old.on_drain) != (&new.on_degraded, &new.on_drain)
         || old.advertise_limit != new.advertise_limit
         || (old.local_asn, old.remote_asn) != (new.local_asn, new.remote_asn)
 }

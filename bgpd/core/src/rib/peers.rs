@@ -12,7 +12,7 @@ use super::group::{GroupIndex, Membership};
 use super::table::{Path, PeerIndex};
 use super::{Hop, Session, Settings};
 use crate::config::{self, Ttl};
-use crate::policy::Compiled;
+use crate::policy::{Adverse, Compiled, Stance};
 use crate::wire::NextHop;
 use crate::{Asn, Family, PathId};
 
@@ -27,6 +27,8 @@ pub(super) struct Peer {
     pub(super) is_up: bool,
     /// Has sent more than its prefix limit; nothing more is taken from it.
     pub(super) is_over_limit: bool,
+    /// What is to be made of its path, by both ends.
+    pub(super) stance: Stance,
     pub(super) counts: [Counts; 2],
     /// In an update group of each family that its session carries.
     memberships: [Option<Membership>; 2],
@@ -50,9 +52,15 @@ impl Peer {
             session: None,
             is_up: false,
             is_over_limit: false,
+            stance: Stance::Normal,
             counts: Default::default(),
             memberships: Default::default(),
         }
+    }
+
+    /// How it is told of routes, on top of its export policy.
+    pub(super) fn adverse(&self) -> Adverse {
+        self.config.told(self.stance)
     }
 
     pub(super) fn is_internal(&self) -> bool {

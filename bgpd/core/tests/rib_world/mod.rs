@@ -54,6 +54,8 @@ pub(crate) fn peer(name: &str, remote: &str, remote_asn: u32) -> Peer {
         refuse_zero_hold_time: false,
         graceful_restart: None,
         bfd: None,
+        on_degraded: Default::default(),
+        on_drain: Default::default(),
     }
 }
 
