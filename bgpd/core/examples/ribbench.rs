@@ -158,6 +158,8 @@ fn peer_config(peer: u32) -> Peer {
         bfd: None,
         on_degraded: Default::default(),
         on_drain: Default::default(),
+        probe: None,
+        health: Default::default(),
     }
 }
 

@@ -7,10 +7,12 @@ mod auth_key;
 mod backup;
 mod bfd;
 mod daemon;
+mod health;
 pub mod mistake;
 mod path;
 mod peer;
 mod policies;
+mod probe;
 pub mod table;
 pub mod value;
 mod vif;
@@ -23,6 +25,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::path::{self as path_health, Target};
 use crate::policy::{Adverse, Discouraged, Policy, Stance};
 use crate::wire::Community;
 use crate::{Asn, Family, RouterId, VlanId, aws};
@@ -192,11 +195,15 @@ pub struct Peer {
     pub graceful_restart: Option<Duration>,
     /// What watches the way to the peer (RFC 5880).
     pub bfd: Option<Bfd>,
-}
     /// What the peer is told while its path is bad, on top of `export`.
     pub on_degraded: Adverse,
     /// What the peer is told while its path is drained.
     pub on_drain: Discouraged,
+    /// Out of the session's link. A VIF's has one by default: its far end.
+    pub probe: Option<Probe>,
+    /// When its path counts as bad, and how long it is not trusted then.
+    pub health: path_health::Settings,
+}
 
 /// The TTL (hop limit) of a session's packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,17 +224,17 @@ pub struct StaticPath {
     /// One gateway per family at most.
     pub gateways: Vec<IpAddr>,
     pub probe: Option<Probe>,
+    pub health: path_health::Settings,
 }
 
-/// ICMP echoes that measure a path.
+/// What measures a path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
-    pub icmp: Vec<IpAddr>,
+    pub targets: Vec<Target>,
+    /// Each target is probed once in this time.
     pub interval: Duration,
 }
 
-impl Daemon {
-    /// Every address of both families, on BGP's port.
 impl Peer {
     /// How the peer is told of routes, on top of `export`.
     pub fn told(&self, stance: Stance) -> Adverse {
@@ -240,6 +247,8 @@ impl Peer {
     }
 }
 
+impl Daemon {
+    /// Every address of both families, on BGP's port.
     pub fn default_listen() -> Vec<SocketAddr> {
         vec![
             (Ipv4Addr::UNSPECIFIED, 179).into(),

@@ -1,19 +1,15 @@
-//! `[[path]]`: a static way out, and its probe.
+//! `[[path]]`: a static way out.
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::probe::RawProbe;
 use super::table::{Keys, Table};
-use super::{Probe, StaticPath, value};
+use super::{StaticPath, health, value};
 use crate::Family;
 
 pub(super) const KEYS: Keys = Keys {
-    known: &["name", "interface", "gateway", "gateway6", "probe"],
-    refused: &[],
-};
-const PROBE_KEYS: Keys = Keys {
-    known: &["icmp", "interval"],
+    known: &["name", "interface", "gateway", "gateway6", "probe", "hold", "hold_max", "health"],
     refused: &[],
 };
 
@@ -38,6 +34,7 @@ pub(super) fn read(table: &Table<'_>, name: Arc<str>) -> RawPath {
         table.mistake(table.offset, "`gateway` is missing; write for example `gateway = \"203.0.113.1\"` (or `gateway6` for IPv6)");
     }
     let families = [("gateway", Family::Ipv4), ("gateway6", Family::Ipv6)];
+    let probe = RawProbe::read(table);
     RawPath {
         families: families
             .into_iter()
@@ -48,9 +45,8 @@ pub(super) fn read(table: &Table<'_>, name: Arc<str>) -> RawPath {
             name: name.clone(),
             interface: interface.value,
             gateways,
-            probe: table
-                .table("probe", &PROBE_KEYS)
-                .and_then(|table| probe(&table)),
+            probe: probe.map(|probe| probe.of_path(table)),
+            health: health::read(table),
         }),
         name,
     }
@@ -69,26 +65,4 @@ fn gateway(table: &Table<'_>, key: &str, family: Family) -> Option<IpAddr> {
         return None;
     }
     Some(at.value)
-}
-
-fn probe(table: &Table<'_>) -> Option<Probe> {
-    let icmp: Vec<_> = table
-        .list("icmp", value::address)
-        .into_iter()
-        .map(|at| at.value)
-        .collect();
-    if !table.has("icmp") || (icmp.is_empty() && table.place("icmp") == table.offset) {
-        table.mistake(
-            table.offset,
-            "`icmp` is missing; write for example `icmp = [\"203.0.113.1\"]`",
-        );
-    }
-    let interval = table.duration(
-        "interval",
-        Duration::from_millis(10)..=Duration::from_secs(60),
-    );
-    Some(Probe {
-        icmp,
-        interval: interval.map_or(Duration::from_secs(1), |at| at.value),
-    })
 }

@@ -10,9 +10,11 @@ use ipnet::IpNet;
 
 use super::adverse;
 use super::policies;
+use super::probe::RawProbe;
 use super::table::{At, Keys, Table};
 use super::{Bfd, bfd};
-use super::{Peer, Ttl, value};
+use super::{Peer, Ttl, health, value};
+use crate::path::Settings;
 use crate::policy::Changes;
 use crate::{Asn, Family};
 
@@ -45,9 +47,13 @@ const KEYS: Keys = Keys {
         "communities",
         "graceful_restart",
         "bfd",
-    ],
         "on_degraded",
         "adverse",
+        "probe",
+        "hold",
+        "hold_max",
+        "health",
+    ],
     refused: &[
         (
             "auth_key",
@@ -94,6 +100,8 @@ pub(super) struct Common {
     pub(super) backup: Option<At<String>>,
     pub(super) graceful_restart: Option<Duration>,
     pub(super) bfd: Option<Bfd>,
+    pub(super) probe: Option<RawProbe>,
+    pub(super) health: Settings,
 }
 
 impl Common {
@@ -119,6 +127,8 @@ impl Common {
             graceful_restart: table
                 .duration("graceful_restart", RESTART_TIME)
                 .map(|at| at.value),
+            probe: RawProbe::read(table),
+            health: health::read(table),
         }
     }
 
@@ -245,13 +255,14 @@ fn finish(table: &Table<'_>, name: Arc<str>, common: Common, ends: Ends) -> Opti
     check_families(table, &common.advertise, families.as_deref());
     let networks = common.networks();
     let (import, export) = policies(table, &networks);
+    let told = adverse::of_peer(table);
+    let remote = ends.remote?.value;
     Some(Peer {
         name,
         vif: None,
-    let told = adverse::of_peer(table);
         local: ends.local,
         interface: ends.interface,
-        remote: ends.remote?.value,
+        remote,
         port: u16::try_from(port).ok()?,
         remote_asn: ends.asn?,
         local_asn: ends.local_asn?,
@@ -271,11 +282,13 @@ fn finish(table: &Table<'_>, name: Arc<str>, common: Common, ends: Ends) -> Opti
         refuse_zero_hold_time: false,
         graceful_restart: common.graceful_restart,
         bfd: common.bfd,
+        on_degraded: told.on_degraded,
+        on_drain: told.on_drain,
+        probe: common.probe.map(|probe| probe.of_session(remote)),
+        health: common.health,
     })
 }
 
-        on_degraded: told.on_degraded,
-        on_drain: told.on_drain,
 fn policies(
     table: &Table<'_>,
     networks: &[IpNet],

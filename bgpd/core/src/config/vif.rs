@@ -5,8 +5,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::peer::{self, Common, RawPeer};
+use super::probe::RawProbe;
 use super::table::{At, Keys, Table};
-use super::{Bfd, Peer, Preference, Ttl, Vif, VifKind, adverse, policies, value};
+use super::{Bfd, Peer, Preference, Probe, Ttl, Vif, VifKind, adverse, policies, value};
 use crate::{Asn, Family, VlanId, aws};
 
 pub(super) const KEYS: Keys = Keys {
@@ -35,9 +36,13 @@ pub(super) const KEYS: Keys = Keys {
         "passive",
         "graceful_restart",
         "bfd",
-    ],
         "on_degraded",
         "adverse",
+        "probe",
+        "hold",
+        "hold_max",
+        "health",
+    ],
     refused: &[
         (
             "ttl_security",
@@ -193,8 +198,8 @@ struct Shared<'v> {
     send_hold_time: Option<std::time::Duration>,
     peer_asn: Option<Asn>,
     local_asn: Option<Asn>,
-}
     told: adverse::Told,
+}
 
 fn sessions(
     table: &Table<'_>,
@@ -205,12 +210,12 @@ fn sessions(
 ) -> Vec<RawPeer> {
     let common = Common::read(table, Some(Bfd::AWS));
     let hold_time = hold_time(table);
-    let shared = Shared {
     let preference = preference(table, kind);
     let local_asn = table
         .number("local_asn", value::asn)
         .map(|at| at.value)
         .or(own_asn);
+    let shared = Shared {
         name,
         kind,
         interface: interface.map(|at| at.value.as_str()),
@@ -231,6 +236,7 @@ fn sessions(
         common,
     };
     check_asns(table, &shared);
+    check_probe(table, shared.common.probe.as_ref());
     let ipv6 = table.table("ipv6", &IPV6_KEYS);
     if table.has("local") || table.has("peer") || !table.has("ipv6") {
         let has_ipv6 = ipv6.is_some();
@@ -292,10 +298,15 @@ fn session(table: &Table<'_>, shared: &Shared<'_>, family: Family, ends: &Table<
             refuse_zero_hold_time: true,
             graceful_restart: shared.common.graceful_restart,
             bfd: shared.common.bfd.clone(),
-        })
-    };
             on_degraded: shared.told.on_degraded.clone(),
             on_drain: shared.told.on_drain.clone(),
+            probe: Some(match &shared.common.probe {
+                Some(probe) => probe.of_family(remote?.value),
+                None => Probe::by_default(remote?.value),
+            }),
+            health: shared.common.health.clone(),
+        })
+    };
     RawPeer {
         title: table.title.clone(),
         name: name.clone(),
@@ -457,4 +468,16 @@ fn check_families(table: &Table<'_>, advertise: &[At<IpNet>], has_ipv6: bool) {
             ),
         );
     }
+}
+
+fn check_probe(table: &Table<'_>, probe: Option<&RawProbe>) {
+    let Some(probe) = probe else { return };
+    let has_ipv4 = table.has("local") || table.has("peer") || !table.has("ipv6");
+    let families = [(Family::Ipv4, has_ipv4), (Family::Ipv6, table.has("ipv6"))];
+    let families: Vec<_> = families
+        .into_iter()
+        .filter(|(_, has)| *has)
+        .map(|(family, _)| family)
+        .collect();
+    probe.check_families(table, &families);
 }

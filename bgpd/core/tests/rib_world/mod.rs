@@ -56,6 +56,8 @@ pub(crate) fn peer(name: &str, remote: &str, remote_asn: u32) -> Peer {
         bfd: None,
         on_degraded: Default::default(),
         on_drain: Default::default(),
+        probe: None,
+        health: Default::default(),
     }
 }
 
