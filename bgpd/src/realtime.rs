@@ -3,11 +3,11 @@
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
-/// Asks for both, and logs what was refused.
-pub(super) fn enter() {
+/// Asks for both, and logs what was refused to which thread.
+pub(crate) fn enter(thread: &str) {
     if let Err(error) = schedule_first_in_first_out() {
         tracing::info!(
-            "the fast path runs at normal priority ({error}); CAP_SYS_NICE or LimitRTPRIO=50 allows more"
+            "the {thread} thread runs at normal priority ({error}); CAP_SYS_NICE or LimitRTPRIO=50 allows more"
         );
     }
     if let Err(error) = lock_memory() {

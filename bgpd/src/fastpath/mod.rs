@@ -33,7 +33,6 @@ mod groups;
 mod ids;
 mod objects;
 mod paths;
-mod realtime;
 mod worker;
 
 pub use ids::{is_group, is_ours};

@@ -18,11 +18,11 @@ use super::objects::Objects;
 use super::paths::Paths;
 use super::{
     Command, Counters, Event, GroupId, Notice, PathState, Said, Standing, Swap, Voice, Witness,
-    realtime,
 };
 use crate::netlink::link::{self, Link};
 use crate::netlink::nexthop::{self, RTM_DELNEXTHOP};
 use crate::netlink::{Mailbox, Notifications, Taken};
+use crate::realtime;
 
 pub(super) struct Worker {
     inbox: Mailbox<Command>,
@@ -82,7 +82,7 @@ impl Worker {
     }
 
     pub(super) fn run(mut self) {
-        realtime::enter();
+        realtime::enter("fastpath");
         loop {
             self.wait();
             self.hear();

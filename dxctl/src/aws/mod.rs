@@ -8,6 +8,7 @@
 mod client;
 mod convert;
 mod error;
+mod failover_test;
 mod gateways;
 mod once;
 mod types;

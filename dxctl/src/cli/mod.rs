@@ -17,7 +17,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::aws::{Access, Tag};
 
-pub(crate) use failover::{DrainArgs, UndrainArgs};
+pub(crate) use failover::{DrainArgs, FailoverArgs, FailoverCommand, UndrainArgs};
 pub(crate) use router_config::{BackupArgs, RouterConfigArgs};
 pub(crate) use value::{Addresses, Auto, PerVif, Preference};
 pub(crate) use watching::{CheckArgs, EventsArgs, MonitorArgs};
@@ -107,6 +107,9 @@ pub(crate) enum Command {
     /// Let it carry traffic again
     #[command(after_help = failover::UNDRAIN_EXAMPLES)]
     Undrain(UndrainArgs),
+    /// Prove that the backup takes over: take a VIF down and measure
+    #[command(subcommand)]
+    Failover(FailoverCommand),
     /// bgpd's routes, and why one is best
     #[command(after_help = examples::ROUTES_EXAMPLES, args_conflicts_with_subcommands = true)]
     Routes(RoutesArgs),

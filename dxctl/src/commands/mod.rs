@@ -7,6 +7,7 @@ mod check;
 mod daemon;
 mod drain;
 mod events;
+mod failover;
 mod monitor;
 mod per_vif;
 mod router_config;
@@ -42,6 +43,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Check(args) => check::run(args, global).await,
         Command::Drain(args) => drain::drain(args, global).await,
         Command::Undrain(args) => drain::undrain(args, global).await,
+        Command::Failover(command) => failover::run(command, global).await,
         Command::Routes(args) => routes::run(args, global).await,
     }
 }
