@@ -9,13 +9,13 @@ use lab::aws::error::{ApiError, ErrorKind};
 use lab::aws::model::MODEL;
 use lab::aws::router::{Admin, Session};
 use lab::aws::seed::{Seed, SeedConnection};
-use lab::aws::simulator::{Delays, OWNER, Simulator};
+use lab::aws::simulator::{Caller, Delays, OWNER, PARTNER, Simulator};
 use serde_json::{Value, json};
 
 const CONNECTION: &str = "dxcon-fglab001";
 const VGW: &str = "vgw-0123456789abcdef0";
+const PARTNERS_VGW: &str = "vgw-0fedcba9876543210";
 const TGW: &str = "tgw-0123456789abcdef0";
-const PARTNER: &str = "210987654321";
 
 struct World {
     aws: Simulator,
@@ -34,6 +34,8 @@ impl World {
             bandwidth: "500Mbps".into(),
             trunk: None,
             vlan: Some(300),
+            owner: None,
+            region: None,
         });
         Self {
             aws: Simulator::new(seed, Delays::default(), now, 7),
@@ -42,7 +44,15 @@ impl World {
     }
 
     fn call(&mut self, operation: &str, input: Value) -> Result<Value, ApiError> {
-        self.aws.call(OWNER, operation, input, self.now)
+        self.call_as(OWNER, operation, input)
+    }
+
+    fn call_as(&mut self, account: &str, operation: &str, input: Value) -> Result<Value, ApiError> {
+        let caller = Caller {
+            account: account.into(),
+            region: "eu-central-1".into(),
+        };
+        self.aws.call(&caller, operation, input, self.now)
     }
 
     fn ok(&mut self, operation: &str, input: Value) -> Value {
@@ -308,9 +318,9 @@ fn a_hosted_vif_waits_for_its_owner_to_confirm() {
     let confirm = json!({ "virtualInterfaceId": id, "virtualGatewayId": VGW });
     let text = world.refused("ConfirmPrivateVirtualInterface", confirm.clone());
     assert!(text.contains(PARTNER), "{text}");
-    let now = world.now;
+    let confirm = json!({ "virtualInterfaceId": id, "virtualGatewayId": PARTNERS_VGW });
     let mut by_partner =
-        |operation, input: &Value| world.aws.call(PARTNER, operation, input.clone(), now);
+        |operation, input: &Value| world.call_as(PARTNER, operation, input.clone());
     assert!(by_partner("ConfirmPublicVirtualInterface", &confirm).is_err());
     let answer = by_partner("ConfirmPrivateVirtualInterface", &confirm).unwrap();
     assert_eq!(answer, json!({ "virtualInterfaceState": "pending" }));
@@ -616,26 +626,67 @@ fn router_text_comes_for_nine_types_and_no_other() {
 }
 
 #[test]
-fn an_operation_is_real_or_says_that_it_is_not() {
+fn every_operation_of_the_model_is_simulated_and_no_other() {
     let mut world = World::new();
     let error = world.call("CreateLog", json!({})).unwrap_err();
     assert_eq!(error.kind, ErrorKind::UnknownOperation);
-    let mut absent = vec![];
     for operation in MODEL.operations() {
-        match world.call(operation, json!({})) {
-            Err(error) if error.kind == ErrorKind::NotSimulated => {
-                absent.push(operation);
-            }
-            Err(error) => assert_ne!(error.kind, ErrorKind::Server, "{operation}: {error}"),
-            Ok(_) => {}
+        // With every member that is required, and none of them known.
+        let input = MODEL.example(operation);
+        if let Err(error) = world.call(operation, input) {
+            assert_ne!(error.kind, ErrorKind::Server, "{operation}: {error}");
+            assert_ne!(error.kind, ErrorKind::Validation, "{operation}: {error}");
         }
     }
-    assert!(absent.contains(&"DescribeLags"), "{absent:?}");
-    assert!(
-        absent
-            .iter()
-            .all(|operation| !operation.contains("VirtualInterface")
-                || *operation == "AssociateVirtualInterface"),
-        "{absent:?}"
+}
+
+#[test]
+fn a_lag_takes_over_what_is_on_its_connection() {
+    let mut world = World::new();
+    let vif = world.private(json!({})).unwrap();
+    world.pass(20);
+    let new = json!({ "numberOfConnections": 2, "location": "EqFA5", "lagName": "two",
+        "connectionsBandwidth": "1Gbps", "connectionId": CONNECTION });
+    let lag = world.ok("CreateLag", new);
+    let id = &lag["lagId"];
+    assert_eq!(lag["lagState"], "available");
+    assert_eq!(world.vif(&vif["virtualInterfaceId"])["connectionId"], *id);
+    let intent = world.aws.intents().remove(0);
+    assert_eq!(
+        intent.trunk, "dx0",
+        "its traffic still ends at the same port"
     );
+    let minimum = json!({ "lagId": id, "minimumLinks": 2 });
+    let lag = world.ok("UpdateLag", minimum);
+    assert_eq!(
+        lag["lagState"], "down",
+        "the second link is still being made"
+    );
+    world.pass(120);
+    let lag = world.ok("DescribeLags", json!({ "lagId": id }));
+    assert_eq!(lag["lags"][0]["lagState"], "available");
+    let leave = json!({ "lagId": id, "connectionId": CONNECTION });
+    let text = world.refused("DisassociateConnectionFromLag", leave);
+    assert!(text.contains("minimum links"), "{text}");
+}
+
+#[test]
+fn a_region_does_not_see_what_is_in_another() {
+    let mut world = World::new();
+    let vif = world.private(json!({})).unwrap();
+    let gateway = json!({ "directConnectGatewayName": "edge" });
+    world.ok("CreateDirectConnectGateway", gateway);
+    let caller = Caller {
+        account: OWNER.into(),
+        region: "eu-west-1".into(),
+    };
+    let now = world.now;
+    let mut ask = |operation, input| world.aws.call(&caller, operation, input, now);
+    let answer = ask("DescribeVirtualInterfaces", json!({})).unwrap();
+    assert_eq!(answer["virtualInterfaces"], json!([]));
+    let delete = json!({ "virtualInterfaceId": vif["virtualInterfaceId"] });
+    assert!(ask("DeleteVirtualInterface", delete).is_err());
+    let answer = ask("DescribeDirectConnectGateways", json!({})).unwrap();
+    let gateways = answer["directConnectGateways"].as_array().unwrap();
+    assert_eq!(gateways.len(), 1, "a gateway is of no Region");
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use super::page::Page;
 use super::rules;
+use super::seed::{Owned, TransitGateway};
 use super::simulator::{Account, Simulator, Time};
 use super::vif::Attachment;
 use super::vif_create::Cidr;
@@ -16,8 +17,10 @@ use super::vif_create::Cidr;
 pub struct Association {
     pub id: String,
     pub gateway: String,
-    /// A `vgw-…` or a `tgw-…`.
+    /// A `vgw-…` or a `tgw-…`, and whose.
     pub associated: String,
+    pub owner: String,
+    pub region: String,
     pub allowed: Vec<IpNet>,
     pub phase: AssociationPhase,
 }
@@ -32,7 +35,7 @@ pub enum AssociationPhase {
 
 /// What kind of gateway is associated.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     VirtualPrivate,
     Transit,
 }
@@ -76,34 +79,50 @@ impl Simulator {
         request: CreateAssociation,
     ) -> Result<Value, ApiError> {
         let gateway = request.direct_connect_gateway_id;
-        let at = self.gateway_index(caller, &gateway)?;
+        self.gateway_index(caller, &gateway)?;
         let associated = request.gateway_id.or(request.virtual_gateway_id);
         let associated = associated.ok_or_else(|| ApiError::client("gatewayId is required."))?;
-        let kind = Kind::of(&associated);
         let given = request.add.map(|prefixes| parse(&prefixes)).transpose()?;
-        let allowed = match kind {
-            // Without a list, a virtual private gateway's VPC is allowed whole.
-            Kind::VirtualPrivate => {
-                let cidrs = self.virtual_gateway(&associated)?.cidrs.clone();
-                given.unwrap_or(cidrs)
-            }
-            // To a transit gateway an empty list announces nothing, without an error.
+        let cidrs = self.associable(caller, &associated)?;
+        self.associate(&gateway, &associated, caller, given.unwrap_or(cidrs))
+    }
+
+    /// The caller has this virtual private or transit gateway in this Region;
+    /// what is allowed where no list is given: a virtual private gateway's VPC
+    /// whole. To a transit gateway an empty list announces nothing, without an
+    /// error.
+    pub(super) fn associable(&self, caller: &Account, id: &str) -> Result<Vec<IpNet>, ApiError> {
+        match Kind::of(id) {
+            Kind::VirtualPrivate => Ok(self.own_virtual_gateway(caller, id)?.cidrs.clone()),
             Kind::Transit => {
-                self.check_transit_gateway(&associated, self.gateways[at].asn.0)?;
-                given.unwrap_or_default()
+                let here =
+                    |g: &&TransitGateway| g.id == id && g.owner() == caller && self.has_here(*g);
+                let known = self.seed.transit_gateways.iter().find(here);
+                known.map(|_| vec![]).ok_or_else(|| {
+                    ApiError::client(format!("Transit Gateway {id} does not exist."))
+                })
             }
-        };
-        self.check_association_room(&gateway, &associated, kind)?;
-        let phase = AssociationPhase::Associating {
-            until: self.now + self.delays.associating,
-        };
-        let id = self.ids.uuid();
+        }
+    }
+
+    pub(super) fn associate(
+        &mut self,
+        gateway: &str,
+        associated: &str,
+        owner: &Account,
+        allowed: Vec<IpNet>,
+    ) -> Result<Value, ApiError> {
+        self.check_asns(gateway, associated)?;
+        self.check_association_room(gateway, associated)?;
+        let until = self.now + self.delays.associating;
         self.associations.push(Association {
-            id,
-            gateway,
-            associated,
+            id: self.ids.uuid(),
+            gateway: gateway.to_owned(),
+            associated: associated.to_owned(),
+            owner: owner.to_owned(),
+            region: self.region.clone(),
             allowed,
-            phase,
+            phase: AssociationPhase::Associating { until },
         });
         let created = self
             .associations
@@ -112,13 +131,40 @@ impl Simulator {
         Ok(json!({ "directConnectGatewayAssociation": self.association_json(created) }))
     }
 
+    /// An association that is there allows this from now on.
+    pub(super) fn reassociate(
+        &mut self,
+        gateway: &str,
+        associated: &str,
+        allowed: Vec<IpNet>,
+    ) -> Value {
+        let until = self.now + self.delays.associating;
+        let here = |a: &&mut Association| a.gateway == gateway && a.associated == associated;
+        if let Some(association) = self.associations.iter_mut().find(here) {
+            association.allowed = allowed;
+            association.phase = AssociationPhase::Updating { until };
+        }
+        let here = |a: &&Association| a.gateway == gateway && a.associated == associated;
+        let updated = self.associations.iter().find(here);
+        json!({ "directConnectGatewayAssociation": updated.map(|a| self.association_json(a)) })
+    }
+
+    /// What an association of these two allows; `None`: there is none.
+    pub(super) fn allowed_now(&self, gateway: &str, associated: &str) -> Option<Vec<IpNet>> {
+        let here = |a: &&Association| a.gateway == gateway && a.associated == associated;
+        self.associations
+            .iter()
+            .find(here)
+            .map(|a| a.allowed.clone())
+    }
+
     pub(super) fn describe_associations(
         &self,
         caller: &Account,
         request: &AssociationQuery,
     ) -> Result<Value, ApiError> {
         let wanted = |association: &&Association| {
-            request.matches(association) && self.gateway_index(caller, &association.gateway).is_ok()
+            request.matches(association) && self.may_see_association(caller, association)
         };
         let associations = self.associations.iter().filter(wanted);
         let associations = associations.map(|a| self.association_json(a)).collect();
@@ -226,30 +272,35 @@ impl Simulator {
         })
     }
 
-    fn check_transit_gateway(&self, id: &str, asn: u32) -> Result<(), ApiError> {
-        let gateway = self
+    /// The owner of either end.
+    fn may_see_association(&self, caller: &Account, association: &Association) -> bool {
+        association.owner == caller || self.gateway_index(caller, &association.gateway).is_ok()
+    }
+
+    /// A transit gateway and its Direct Connect gateway need different ASNs.
+    fn check_asns(&self, gateway: &str, associated: &str) -> Result<(), ApiError> {
+        let asn = self
+            .gateways
+            .iter()
+            .find(|g| g.id == gateway)
+            .map(|g| g.asn.0);
+        let transit = self
             .seed
             .transit_gateways
             .iter()
-            .find(|gateway| gateway.id == id);
-        let gateway = gateway
-            .ok_or_else(|| ApiError::client(format!("Transit Gateway {id} does not exist.")))?;
-        if gateway.asn == asn {
-            let text = format!(
-                "Transit Gateway {id} and the Direct Connect gateway have the same ASN, {asn}."
-            );
-            return Err(ApiError::client(text));
+            .find(|g| g.id == associated);
+        match transit {
+            Some(transit) if Some(transit.asn) == asn => Err(ApiError::client(format!(
+                "Transit Gateway {associated} and the Direct Connect gateway have the same ASN, {}.",
+                transit.asn
+            ))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Quotas page: 20 virtual private or 6 transit gateways, never both kinds.
-    fn check_association_room(
-        &self,
-        gateway: &str,
-        associated: &str,
-        kind: Kind,
-    ) -> Result<(), ApiError> {
+    fn check_association_room(&self, gateway: &str, associated: &str) -> Result<(), ApiError> {
+        let kind = Kind::of(associated);
         let here: Vec<_> = self
             .associations
             .iter()
@@ -285,14 +336,8 @@ impl Simulator {
             .iter()
             .find(|g| g.id == association.gateway)
             .map(|g| &g.owner);
-        let (kind, virtual_gateway) = match Kind::of(&association.associated) {
-            Kind::VirtualPrivate => ("virtualPrivateGateway", Some(&association.associated)),
-            Kind::Transit => ("transitGateway", None),
-        };
-        let allowed = association
-            .allowed
-            .iter()
-            .map(|cidr| json!({ "cidr": cidr }));
+        let kind = Kind::of(&association.associated);
+        let virtual_gateway = (kind == Kind::VirtualPrivate).then_some(&association.associated);
         json!({
             "associationId": association.id,
             "associationState": state,
@@ -300,14 +345,14 @@ impl Simulator {
             "directConnectGatewayOwnerAccount": owner,
             "associatedGateway": {
                 "id": association.associated,
-                "type": kind,
-                "ownerAccount": owner,
-                "region": self.seed.region,
+                "type": kind.name(),
+                "ownerAccount": association.owner,
+                "region": association.region,
             },
-            "allowedPrefixesToDirectConnectGateway": allowed.collect::<Vec<_>>(),
+            "allowedPrefixesToDirectConnectGateway": cidrs(&association.allowed),
             "virtualGatewayId": virtual_gateway,
-            "virtualGatewayOwnerAccount": virtual_gateway.and(owner),
-            "virtualGatewayRegion": virtual_gateway.map(|_| &self.seed.region),
+            "virtualGatewayOwnerAccount": virtual_gateway.map(|_| &association.owner),
+            "virtualGatewayRegion": virtual_gateway.map(|_| &association.region),
         })
     }
 }
@@ -334,7 +379,14 @@ impl AssociationQuery {
 }
 
 impl Kind {
-    fn of(id: &str) -> Self {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::VirtualPrivate => "virtualPrivateGateway",
+            Self::Transit => "transitGateway",
+        }
+    }
+
+    pub fn of(id: &str) -> Self {
         if id.starts_with("tgw-") {
             Self::Transit
         } else {
@@ -343,9 +395,17 @@ impl Kind {
     }
 }
 
-fn parse(prefixes: &[Cidr]) -> Result<Vec<IpNet>, ApiError> {
+pub fn parse(prefixes: &[Cidr]) -> Result<Vec<IpNet>, ApiError> {
     prefixes
         .iter()
         .map(|prefix| rules::prefix(prefix.cidr.as_deref()))
+        .collect()
+}
+
+/// Prefixes as the API lists them.
+pub fn cidrs(prefixes: &[IpNet]) -> Value {
+    prefixes
+        .iter()
+        .map(|cidr| json!({ "cidr": cidr }))
         .collect()
 }

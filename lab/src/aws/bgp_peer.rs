@@ -182,11 +182,11 @@ impl Simulator {
     }
 
     pub(super) fn peer_json(&self, vif: &Vif, peer: &BgpPeer) -> Value {
-        let connection = self.connections.iter().find(|c| c.id == vif.connection);
+        let carrier = self.carrier(&vif.connection);
         // A peer is never further than its VIF.
         let state = match (self.vif_state(vif), peer.phase) {
             ("verifying", _) => "verifying",
-            ("deleted", _) => "deleted",
+            ("deleted" | "rejected", _) => "deleted",
             ("deleting", _) | (_, PeerPhase::Deleting { .. }) => "deleting",
             ("confirming" | "pending", _) | (_, PeerPhase::Pending { .. }) => "pending",
             (_, PeerPhase::Available) => "available",
@@ -201,8 +201,8 @@ impl Simulator {
             "customerAddress": peer.customer,
             "bgpPeerState": state,
             "bgpStatus": if self.is_up(&peer.id) { "up" } else { "down" },
-            "awsDeviceV2": connection.map(|c| c.device()),
-            "awsLogicalDeviceId": connection.map(|c| c.device()),
+            "awsDeviceV2": carrier.map(|c| c.device()),
+            "awsLogicalDeviceId": carrier.map(|c| c.device()),
         })
     }
 }

@@ -25,8 +25,6 @@ pub enum ErrorKind {
     Validation,
     Serialization,
     UnknownOperation,
-    /// The real service has this operation; the simulator doesn't.
-    NotSimulated,
     MissingAuthentication,
     IncompleteSignature,
     InvalidSignature,
@@ -46,7 +44,6 @@ impl ErrorKind {
             Self::Validation => "ValidationException",
             Self::Serialization => "SerializationException",
             Self::UnknownOperation => "UnknownOperationException",
-            Self::NotSimulated => "NotSimulatedException",
             Self::MissingAuthentication => "MissingAuthenticationTokenException",
             Self::IncompleteSignature => "IncompleteSignatureException",
             Self::InvalidSignature => "InvalidSignatureException",
@@ -54,7 +51,7 @@ impl ErrorKind {
         }
     }
 
-    /// The HTTP status. `NotSimulated` is none that SDKs try again after.
+    /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
             Self::Server => 500,
@@ -82,11 +79,6 @@ impl ApiError {
 
     pub fn limit(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::LimitExceeded, message)
-    }
-
-    pub fn not_simulated(what: impl fmt::Display) -> Self {
-        let message = format!("{what}: the real service has this, the lab does not simulate it.");
-        Self::new(ErrorKind::NotSimulated, message)
     }
 
     pub fn validation(violations: &[String]) -> Self {

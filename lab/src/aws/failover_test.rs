@@ -203,10 +203,7 @@ impl Simulator {
             .iter()
             .filter_map(|peer| self.sessions.get(&peer.id))
         {
-            let device = self
-                .connection(caller, &vif.connection)
-                .map(|c| c.device())
-                .ok();
+            let device = self.carrier(&vif.connection).map(|c| c.device());
             routes.extend(
                 session
                     .routes

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use super::page::Page;
 use super::rules;
-use super::seed::VirtualGateway;
+use super::seed::{Owned, VirtualGateway};
 use super::simulator::{Account, Simulator, Time};
 use super::tag::{Tag, unique};
 use super::vif::{Attachment, Vif};
@@ -173,8 +173,10 @@ impl Simulator {
             .of("directConnectGatewayAttachments", attachments)
     }
 
-    pub(super) fn describe_virtual_gateways(&self) -> Value {
-        let gateways = self.seed.virtual_gateways.iter().map(
+    pub(super) fn describe_virtual_gateways(&self, caller: &Account) -> Value {
+        let here = |gateway: &&VirtualGateway| gateway.owner() == caller && self.has_here(*gateway);
+        let gateways = self.seed.virtual_gateways.iter().filter(here);
+        let gateways = gateways.map(
             |gateway| json!({ "virtualGatewayId": gateway.id, "virtualGatewayState": "available" }),
         );
         json!({ "virtualGateways": gateways.collect::<Vec<_>>() })
@@ -188,6 +190,27 @@ impl Simulator {
             .ok_or_else(|| {
                 ApiError::client(format!("Virtual Private Gateway {id} does not exist."))
             })
+    }
+
+    /// What other services made is in the Region of the request.
+    pub(super) fn has_here(&self, owned: &impl Owned) -> bool {
+        let region = owned
+            .region()
+            .or(self.seed.regions.first().map(String::as_str));
+        region == Some(self.region.as_str())
+    }
+
+    pub(super) fn own_virtual_gateway(
+        &self,
+        caller: &Account,
+        id: &str,
+    ) -> Result<&VirtualGateway, ApiError> {
+        let gateway = self.virtual_gateway(id)?;
+        if gateway.owner() != caller || !self.has_here(gateway) {
+            let text = format!("Virtual Private Gateway {id} does not exist.");
+            return Err(ApiError::client(text));
+        }
+        Ok(gateway)
     }
 
     pub(super) fn gateway_index(&self, caller: &Account, id: &str) -> Result<usize, ApiError> {
@@ -238,7 +261,7 @@ impl Simulator {
         self.vifs.iter().filter(move |vif| {
             let here = matches!(&vif.attachment,
                 Some(Attachment::DirectConnectGateway(id)) if id == gateway);
-            here && self.vif_state(vif) != "deleted"
+            here && !vif.is_gone()
         })
     }
 
@@ -274,7 +297,7 @@ impl Simulator {
         json!({
             "directConnectGatewayId": gateway.id,
             "virtualInterfaceId": vif.id,
-            "virtualInterfaceRegion": self.seed.region,
+            "virtualInterfaceRegion": vif.region,
             "virtualInterfaceOwnerAccount": vif.owner,
             "attachmentState": state,
             "attachmentType": kind,

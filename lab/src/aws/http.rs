@@ -1,66 +1,107 @@
-//! The API over HTTP/1.1: AWS JSON 1.1.
+//! The API over HTTP/1.1: AWS JSON 1.1, and beside it the lab's own door.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, Response, Uri};
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::error::{ApiError, ErrorKind};
+use super::fault::Failure;
 use super::service::Service;
-use super::sigv4;
+use super::{admin, sigv4};
+
+/// Serves until the listener fails.
+pub async fn serve(listener: TcpListener, service: Arc<Service>) -> std::io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(connection(stream, Arc::clone(&service)));
+    }
+}
+
+/// Ends when the client closes, or when a fault cuts it.
+async fn connection(stream: TcpStream, service: Arc<Service>) {
+    let handler = service_fn(|request| handle(&service, request));
+    let outcome = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), handler)
+        .await;
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// hyper closes the connection without a word where a handler fails.
+#[derive(Debug, thiserror::Error)]
+#[error("cut, as ordered")]
+struct Cut;
 
 /// Every path leads to the same handler: which operation it is, a header says.
-pub fn router(service: Arc<Service>) -> Router {
-    Router::new().fallback(handle).with_state(service)
-}
-
-async fn handle(
-    State(service): State<Arc<Service>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<Body> {
-    let request_id = service.request_id();
-    let target = headers
-        .get("x-amz-target")
-        .and_then(|target| target.to_str().ok());
-    let operation = target.and_then(|target| target.strip_prefix("OvertureService."));
-    let answer = answer(&service, &method, &uri, &headers, &body, operation);
-    // Neither bodies nor headers: they hold keys and signatures.
-    match &answer {
-        Ok(_) => tracing::info!(operation, request_id, "answered"),
-        Err(error) => tracing::info!(operation, request_id, %error, "refused"),
+async fn handle(service: &Service, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(Body::new(body), MAX_BODY).await.map_err(|_| Cut)?;
+    if let Some(path) = head.uri.path().strip_prefix("/lab/") {
+        return Ok(admin::answer(service.faults(), &head.method, path, &body));
     }
-    respond(&request_id, answer)
+    let request_id = service.request_id();
+    let target = head.headers.get("x-amz-target");
+    let operation = target
+        .and_then(|target| target.to_str().ok())
+        .and_then(|target| target.strip_prefix("OvertureService."));
+    let answer = answer(service, &head, &body, operation).await;
+    // Neither bodies nor headers: they hold keys and signatures.
+    let answer = match answer {
+        Ok(answer) => {
+            tracing::info!(operation, request_id, "answered");
+            Ok(answer)
+        }
+        Err(Failure::Refused(error)) => {
+            tracing::info!(operation, request_id, %error, "refused");
+            Err(error)
+        }
+        Err(Failure::Cut) => {
+            tracing::info!(operation, request_id, "cut");
+            return Err(Cut);
+        }
+    };
+    Ok(respond(&request_id, answer))
 }
 
-fn answer(
+async fn answer(
     service: &Service,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
+    head: &axum::http::request::Parts,
     body: &[u8],
     operation: Option<&str>,
-) -> Result<Value, ApiError> {
-    let region = service.region();
-    let caller = sigv4::account(method, uri, headers, body, region, wall_clock())?;
-    let Some(operation) = operation.filter(|_| method == Method::POST) else {
+) -> Result<Value, Failure> {
+    let caller = sigv4::caller(
+        &head.method,
+        &head.uri,
+        &head.headers,
+        body,
+        service.regions(),
+        wall_clock(),
+    )
+    .map_err(Failure::Refused)?;
+    let Some(operation) = operation.filter(|_| head.method == Method::POST) else {
         let text = "No operation: POST with X-Amz-Target: OvertureService.<operation>.";
-        return Err(ApiError::new(ErrorKind::UnknownOperation, text));
+        let error = ApiError::new(ErrorKind::UnknownOperation, text);
+        return Err(Failure::Refused(error));
     };
     let input = if body.is_empty() {
         json!({})
     } else {
         // The parser's own message may quote the body, which may hold a key.
-        serde_json::from_slice(body)
-            .map_err(|_| ApiError::serialization("The request body is not JSON."))?
+        serde_json::from_slice(body).map_err(|_| {
+            Failure::Refused(ApiError::serialization("The request body is not JSON."))
+        })?
     };
-    service.call(caller, operation, input)
+    service.call(&caller, operation, input).await
 }
 
 fn respond(request_id: &str, answer: Result<Value, ApiError>) -> Response<Body> {
@@ -81,3 +122,6 @@ fn wall_clock() -> Duration {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
 }
+
+/// The largest request has some 1,000 prefixes.
+const MAX_BODY: usize = 1 << 20;

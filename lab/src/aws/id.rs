@@ -17,6 +17,18 @@ impl Ids {
         )
     }
 
+    /// As `dxrg-0123456789abcdefg`.
+    pub fn long(&mut self, kind: &str) -> String {
+        format!(
+            "{kind}-{}",
+            self.text(17, b"0123456789abcdefghijklmnopqrstuvwxyz")
+        )
+    }
+
+    pub fn hex(&mut self, length: usize) -> String {
+        self.text(length, b"0123456789abcdef")
+    }
+
     /// A version 4 UUID, which gateways, associations and tests are named by.
     pub fn uuid(&mut self) -> String {
         let high = self.next();

@@ -7,9 +7,12 @@
 //! simulator's intents → `service` → `router` (the seam) → `bgpd_router`, and
 //! the sessions' states back.
 
+pub mod admin;
+pub mod agreement;
 pub mod association;
 pub mod bgp_peer;
 pub mod bgpd_router;
+pub mod carrier;
 pub mod connection;
 pub mod error;
 pub mod failover_test;
@@ -17,9 +20,17 @@ pub mod fault;
 pub mod gateway;
 pub mod http;
 pub mod id;
+pub mod interconnect;
+pub mod lag;
+pub mod loa;
+pub mod location;
+pub mod mac_sec;
 pub mod model;
 pub mod operation;
 pub mod page;
+pub mod proposal;
+pub mod rate_limit;
+pub mod resiliency;
 pub mod router;
 pub mod router_configuration;
 pub mod rules;
@@ -31,6 +42,7 @@ pub mod simulator;
 pub mod tag;
 pub mod vif;
 pub mod vif_create;
+pub mod vif_move;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -49,8 +61,8 @@ use crate::{interrupt, wait};
 
 /// Run the simulated AWS Direct Connect API.
 ///
-/// It speaks AWS JSON 1.1 over plain HTTP, in Region eu-central-1 unless --state
-/// says otherwise, and checks signatures against these credentials, which open
+/// It speaks AWS JSON 1.1 over plain HTTP, in the Regions eu-central-1 and
+/// eu-west-1 unless --state says otherwise, and checks signatures against these credentials, which open
 /// nothing else:
 ///
 ///   AWS_ACCESS_KEY_ID=AKIALABLABLABLABLAB1
@@ -58,7 +70,8 @@ use crate::{interrupt, wait};
 ///   AWS_REGION=eu-central-1
 ///   AWS_ENDPOINT_URL_DIRECT_CONNECT=http://127.0.0.1:4566
 ///
-/// (…LAB2 and …0002 are those of a second account, for hosted interfaces.)
+/// (…LAB2 and …0002 are those of a second account, a Direct Connect Partner, for
+/// everything hosted.)
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -75,8 +88,13 @@ pub struct Args {
     /// s and a deleted one is listed for 15 minutes.
     #[arg(long, default_value_t = 1.0, value_parser = time_scale)]
     time_scale: f64,
-    /// Has the next calls of an operation go wrong: throttle, error, or lost
-    /// (the call has its effect, its answer is a server error).
+    /// Has the next calls of an operation go wrong (`*`: of any; `#7`: the
+    /// seventh call). Without an effect: throttle, error, cut-before (the
+    /// connection closes), hold (no answer comes). With their effect: lost (a
+    /// server error), cut, hold-after, slow[=MILLISECONDS], unknown-enum and
+    /// unknown-state (the answer has values that no client knows).
+    /// `POST /lab/faults` orders more while it runs, a line each, DELETE
+    /// forgets them, and `GET /lab/calls` tells what was called.
     #[arg(long = "fault", value_name = "KIND:OPERATION[:COUNT]")]
     faults: Vec<Fault>,
     /// Makes ids repeatable.

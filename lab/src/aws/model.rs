@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::ApiError;
 
@@ -108,6 +108,36 @@ impl Model {
         }
     }
 
+    /// A request with every required member, whose texts nobody knows.
+    pub fn example(&self, operation: &str) -> Value {
+        let input = self
+            .operations
+            .get(operation)
+            .and_then(|o| o.input.as_ref());
+        input.map_or_else(|| json!({}), |input| self.example_of(&input.shape))
+    }
+
+    fn example_of(&self, shape: &str) -> Value {
+        match self.shapes.get(shape) {
+            Some(Shape::Structure { members, required }) => {
+                let given = members.iter().filter(|(name, _)| required.contains(name));
+                let given =
+                    given.map(|(name, member)| (name.clone(), self.example_of(&member.shape)));
+                Value::Object(given.collect())
+            }
+            Some(Shape::List { member, .. }) => json!([self.example_of(&member.shape)]),
+            Some(Shape::String { values, max, .. }) => match (values.first(), max) {
+                (Some(first), _) => json!(first),
+                // The only pattern that x doesn't fit is that of these ids.
+                (None, Some(22)) => json!("dxrg-00000000000000000"),
+                (None, _) => json!("x"),
+            },
+            Some(Shape::Integer { .. } | Shape::Long | Shape::Timestamp) => json!(1),
+            Some(Shape::Boolean) => json!(true),
+            Some(Shape::Blob) | None => json!(""),
+        }
+    }
+
     /// What is wrong with an answer, if anything.
     pub fn check_output(&self, operation: &str, output: &Value) -> Result<(), String> {
         let Some(shape) = self
@@ -126,6 +156,56 @@ impl Model {
         match check.violations.as_slice() {
             [] => Ok(()),
             violations => Err(violations.join("; ")),
+        }
+    }
+}
+
+/// Which enumerations of an answer have a value that the model lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Members that are called a state or a status.
+    States,
+    OtherEnums,
+}
+
+/// What no enumeration of the model has.
+pub const UNKNOWN_VALUE: &str = "lab-unknown";
+
+impl Model {
+    /// An answer as a newer service might give it, to a client that is older.
+    pub fn with_unknown(&self, operation: &str, mut answer: Value, which: Unknown) -> Value {
+        let output = self
+            .operations
+            .get(operation)
+            .and_then(|o| o.output.as_ref());
+        if let Some(output) = output {
+            self.make_unknown(&output.shape, &mut answer, "", which);
+        }
+        answer
+    }
+
+    fn make_unknown(&self, shape: &str, value: &mut Value, name: &str, which: Unknown) {
+        match (self.shapes.get(shape), value) {
+            (Some(Shape::Structure { members, .. }), Value::Object(object)) => {
+                for (name, member) in members {
+                    if let Some(value) = object.get_mut(name) {
+                        self.make_unknown(&member.shape, value, name, which);
+                    }
+                }
+            }
+            (Some(Shape::List { member, .. }), Value::Array(items)) => {
+                for item in items {
+                    self.make_unknown(&member.shape, item, name, which);
+                }
+            }
+            (Some(Shape::String { values, .. }), value) if !values.is_empty() => {
+                let lower = name.to_ascii_lowercase();
+                let is_state = lower.ends_with("state") || lower.ends_with("status");
+                if is_state == (which == Unknown::States) {
+                    *value = UNKNOWN_VALUE.into();
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -279,8 +359,6 @@ fn pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<R
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -349,6 +427,24 @@ mod tests {
         let check = |member| MODEL.check_input("CreatePrivateVirtualInterface", &vif(member));
         assert!(check("asn").is_err());
         assert!(check("asnLong").is_ok());
+    }
+
+    #[test]
+    fn unknown_values_are_put_into_states_or_into_all_other_enumerations() {
+        let answer = json!({ "virtualInterfaces": [{ "virtualInterfaceState": "down",
+            "virtualInterfaceName": "a", "addressFamily": "ipv4",
+            "bgpPeers": [{ "bgpStatus": "up", "addressFamily": "ipv4" }] }] });
+        let with = |which| MODEL.with_unknown("DescribeVirtualInterfaces", answer.clone(), which);
+        let states = with(Unknown::States);
+        let vif = &states["virtualInterfaces"][0];
+        assert_eq!(vif["virtualInterfaceState"], UNKNOWN_VALUE);
+        assert_eq!(vif["bgpPeers"][0]["bgpStatus"], UNKNOWN_VALUE);
+        assert_eq!(vif["addressFamily"], "ipv4");
+        let others = with(Unknown::OtherEnums);
+        let vif = &others["virtualInterfaces"][0];
+        assert_eq!(vif["virtualInterfaceState"], "down");
+        assert_eq!(vif["addressFamily"], UNKNOWN_VALUE);
+        assert_eq!(vif["virtualInterfaceName"], "a");
     }
 
     #[test]

@@ -4,11 +4,10 @@ use bgp_core::config::VifKind::{Private, Public, Transit};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::error::ApiError;
+use super::error::{ApiError, ErrorKind};
 use super::simulator::{Account, Simulator};
 
-/// Carries out an operation whose input fits the model. What the model has and
-/// this doesn't is answered with an error that says so.
+/// Carries out an operation whose input fits the model.
 pub fn dispatch(
     aws: &mut Simulator,
     caller: &Account,
@@ -21,7 +20,57 @@ pub fn dispatch(
         "DescribeConnections" => aws.describe_connections(caller, &parse(input)?),
         "UpdateConnection" => aws.update_connection(caller, parse(input)?),
         "DeleteConnection" => aws.delete_connection(caller, &parse(input)?),
+        "UpdateConnectionsBillingMode" => aws.update_billing(caller, &parse(input)?),
         "DescribeLocations" => Ok(aws.describe_locations()),
+        "DescribeLoa" => aws.describe_loa(caller, &parse(input)?),
+        "DescribeConnectionLoa" | "DescribeInterconnectLoa" => {
+            let loa = aws.describe_loa(caller, &parse(input)?)?;
+            Ok(json!({ "loa": loa }))
+        }
+        "AssociateMacSecKey" => aws.associate_key(caller, parse(input)?),
+        "DisassociateMacSecKey" => aws.disassociate_key(caller, &parse(input)?),
+        "DescribeCustomerMetadata" => Ok(aws.describe_customer(caller)),
+        "ConfirmCustomerAgreement" => aws.confirm_agreement(caller, &parse(input)?),
+
+        "CreateLag" => aws.create_lag(caller, parse(input)?),
+        "DescribeLags" => aws.describe_lags(caller, &parse(input)?),
+        "UpdateLag" => aws.update_lag(caller, parse(input)?),
+        "DeleteLag" => aws.delete_lag(caller, &parse(input)?),
+        "AssociateConnectionWithLag" => aws.associate_with_lag(caller, &parse(input)?),
+        "DisassociateConnectionFromLag" => aws.disassociate_from_lag(caller, &parse(input)?),
+
+        "CreateInterconnect" => aws.create_interconnect(caller, parse(input)?),
+        "DescribeInterconnects" => aws.describe_interconnects(caller, &parse(input)?),
+        "DeleteInterconnect" => aws.delete_interconnect(caller, &parse(input)?),
+        "AllocateConnectionOnInterconnect" | "AllocateHostedConnection" => {
+            aws.allocate_hosted(caller, parse(input)?)
+        }
+        "ConfirmConnection" => aws.confirm_connection(caller, &parse(input)?),
+        "DescribeConnectionsOnInterconnect" | "DescribeHostedConnections" => {
+            aws.describe_hosted(caller, &parse(input)?)
+        }
+        "AssociateHostedConnection" => aws.associate_hosted(caller, &parse(input)?),
+
+        "CreateResiliencyGroup" => aws.once(caller, operation, input, |aws, input| {
+            aws.create_group(caller, parse(input)?)
+        }),
+        "GetResiliencyGroup" => aws.group(caller, &parse(input)?),
+        "ListResiliencyGroups" => aws.list_groups(caller, &parse(input)?),
+        "UpdateResiliencyGroup" => aws.once(caller, operation, input, |aws, input| {
+            aws.update_group(caller, parse(input)?)
+        }),
+        "DeleteResiliencyGroup" => aws.delete_group(caller, &parse(input)?),
+        "ListResiliencyGroupAssociations" => aws.list_members(caller, &parse(input)?),
+        "AssociateConnectionsToResiliencyGroup" => {
+            aws.once(caller, operation, input, |aws, input| {
+                aws.associate_members(caller, &parse(input)?)
+            })
+        }
+        "DisassociateConnectionsFromResiliencyGroup" => {
+            aws.once(caller, operation, input, |aws, input| {
+                aws.disassociate_members(caller, &parse(input)?)
+            })
+        }
 
         // Flat for private and public, nested for transit: so the model has it.
         "CreatePrivateVirtualInterface" => aws.create_vif(caller, Private, parse(input)?),
@@ -38,6 +87,7 @@ pub fn dispatch(
         "ConfirmPublicVirtualInterface" => aws.confirm_vif(caller, Public, &parse(input)?),
         "ConfirmTransitVirtualInterface" => aws.confirm_vif(caller, Transit, &parse(input)?),
         "DescribeVirtualInterfaces" => aws.describe_vifs(caller, &parse(input)?),
+        "AssociateVirtualInterface" => aws.move_vif(caller, &parse(input)?),
         "UpdateVirtualInterfaceAttributes" => aws.update_vif(caller, &parse(input)?),
         "DeleteVirtualInterface" => aws.delete_vif(caller, &parse(input)?),
         "CreateBGPPeer" => aws.create_bgp_peer(caller, parse(input)?),
@@ -55,7 +105,7 @@ pub fn dispatch(
         "DescribeDirectConnectGatewayAttachments" => {
             aws.describe_attachments(caller, &parse(input)?)
         }
-        "DescribeVirtualGateways" => Ok(aws.describe_virtual_gateways()),
+        "DescribeVirtualGateways" => Ok(aws.describe_virtual_gateways(caller)),
         "CreateDirectConnectGatewayAssociation" => aws.create_association(caller, parse(input)?),
         "DescribeDirectConnectGatewayAssociations" => {
             aws.describe_associations(caller, &parse(input)?)
@@ -63,11 +113,27 @@ pub fn dispatch(
         "UpdateDirectConnectGatewayAssociation" => aws.update_association(caller, &parse(input)?),
         "DeleteDirectConnectGatewayAssociation" => aws.delete_association(caller, &parse(input)?),
 
+        "CreateDirectConnectGatewayAssociationProposal" => {
+            aws.create_proposal(caller, parse(input)?)
+        }
+        "DescribeDirectConnectGatewayAssociationProposals" => {
+            aws.describe_proposals(caller, &parse(input)?)
+        }
+        "AcceptDirectConnectGatewayAssociationProposal" => {
+            aws.accept_proposal(caller, &parse(input)?)
+        }
+        "DeleteDirectConnectGatewayAssociationProposal" => {
+            aws.delete_proposal(caller, &parse(input)?)
+        }
+
         "TagResource" => aws.tag_resource(caller, parse(input)?),
         "UntagResource" => aws.untag_resource(caller, parse(input)?),
         "DescribeTags" => aws.describe_tags(caller, &parse(input)?),
 
-        _ => Err(ApiError::not_simulated(operation)),
+        _ => Err(ApiError::new(
+            ErrorKind::Server,
+            format!("{operation} is in the model, and the simulator lacks it."),
+        )),
     }
 }
 

@@ -3,7 +3,7 @@
 //! are already plugged in. Read from TOML, all of it optional:
 //!
 //! ```toml
-//! region = "eu-central-1"
+//! regions = ["eu-central-1", "eu-west-1"]  # the first is the default of what follows
 //! public_prefixes = ["52.94.0.0/22"]      # announced on public VIFs
 //!
 //! [[connection]]
@@ -12,6 +12,7 @@
 //! location = "EqFA5"
 //! bandwidth = "1Gbps"
 //! trunk = "dx0"                            # the AWS router's port for it
+//! owner = "123456789012"                   # every table may have owner and region
 //!
 //! [[virtual_gateway]]
 //! id = "vgw-0123456789abcdef0"
@@ -26,11 +27,14 @@
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::simulator::{OWNER, PARTNER};
+
 /// The world at the start.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Seed {
-    pub region: String,
+    /// Of the API; the first is where things are that don't say.
+    pub regions: Vec<String>,
     /// Prefixes that AWS announces on public VIFs.
     pub public_prefixes: Vec<IpNet>,
     #[serde(rename = "connection")]
@@ -52,6 +56,8 @@ pub struct SeedConnection {
     pub trunk: Option<String>,
     /// Set: a partner's hosted connection, which has this VLAN alone.
     pub vlan: Option<u16>,
+    pub owner: Option<String>,
+    pub region: Option<String>,
 }
 
 /// A virtual private gateway and the VPC behind it (EC2's, not Direct
@@ -62,6 +68,8 @@ pub struct VirtualGateway {
     pub id: String,
     pub asn: u32,
     pub cidrs: Vec<IpNet>,
+    pub owner: Option<String>,
+    pub region: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -69,12 +77,14 @@ pub struct VirtualGateway {
 pub struct TransitGateway {
     pub id: String,
     pub asn: u32,
+    pub owner: Option<String>,
+    pub region: Option<String>,
 }
 
 impl Default for Seed {
     fn default() -> Self {
         Self {
-            region: "eu-central-1".into(),
+            regions: vec!["eu-central-1".into(), "eu-west-1".into()],
             public_prefixes: vec![
                 net("52.94.0.0/22"),
                 net("3.64.0.0/12"),
@@ -87,15 +97,30 @@ impl Default for Seed {
                 bandwidth: "1Gbps".into(),
                 trunk: None,
                 vlan: None,
+                owner: None,
+                region: None,
             }],
-            virtual_gateways: vec![VirtualGateway {
-                id: "vgw-0123456789abcdef0".into(),
-                asn: 64512,
-                cidrs: vec![net("172.31.0.0/16"), net("fd00:172:31::/56")],
-            }],
+            virtual_gateways: vec![
+                VirtualGateway {
+                    id: "vgw-0123456789abcdef0".into(),
+                    asn: 64512,
+                    cidrs: vec![net("172.31.0.0/16"), net("fd00:172:31::/56")],
+                    owner: None,
+                    region: None,
+                },
+                VirtualGateway {
+                    id: "vgw-0fedcba9876543210".into(),
+                    asn: 64512,
+                    cidrs: vec![net("10.99.0.0/16")],
+                    owner: Some(PARTNER.into()),
+                    region: None,
+                },
+            ],
             transit_gateways: vec![TransitGateway {
                 id: "tgw-0123456789abcdef0".into(),
                 asn: 64532,
+                owner: None,
+                region: None,
             }],
         }
     }
@@ -105,29 +130,32 @@ fn net(text: &str) -> IpNet {
     text.parse().expect("invariant: a literal prefix")
 }
 
-/// A place where connections can be ordered.
-pub struct Location {
-    pub code: &'static str,
-    pub name: &'static str,
+/// What other services made is somebody's, and in a Region.
+pub trait Owned {
+    fn owner(&self) -> &str;
+    /// `None`: the first.
+    fn region(&self) -> Option<&str>;
 }
 
-pub const LOCATIONS: [Location; 3] = [
-    Location {
-        code: "EqFA5",
-        name: "Equinix FR5, Frankfurt, DEU",
-    },
-    Location {
-        code: "IXFR8",
-        name: "Interxion FRA6, Frankfurt, DEU",
-    },
-    Location {
-        code: "EqMU1",
-        name: "Equinix MU1, Munich, DEU",
-    },
-];
+impl Owned for VirtualGateway {
+    fn owner(&self) -> &str {
+        self.owner.as_deref().unwrap_or(OWNER)
+    }
 
-/// Port speeds of dedicated connections.
-pub const PORT_SPEEDS: [&str; 4] = ["1Gbps", "10Gbps", "100Gbps", "400Gbps"];
+    fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+}
+
+impl Owned for TransitGateway {
+    fn owner(&self) -> &str {
+        self.owner.as_deref().unwrap_or(OWNER)
+    }
+
+    fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -141,7 +169,7 @@ mod tests {
                     bandwidth = \"10Gbps\"\ntrunk = \"dx0\"\n";
         let seed: Seed = toml::from_str(text).unwrap();
         assert_eq!(seed.connections.len(), 1);
-        assert_eq!(seed.region, "eu-central-1");
+        assert_eq!(seed.regions, ["eu-central-1", "eu-west-1"]);
         assert_eq!(seed.virtual_gateways, Seed::default().virtual_gateways);
         assert!(toml::from_str::<Seed>("regoin = \"x\"").is_err());
     }

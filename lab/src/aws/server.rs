@@ -56,14 +56,14 @@ impl Server {
             .enable_all()
             .build()?;
         let (stop_serving, stopped) = oneshot::channel::<()>();
-        let app = http::router(Arc::clone(&service));
+        let served = Arc::clone(&service);
         let serving = std::thread::Builder::new()
             .name("aws-api".into())
             .spawn(move || {
                 let outcome = runtime.block_on(async {
                     let listener = tokio::net::TcpListener::from_std(listener)?;
                     tokio::select! {
-                        outcome = async { axum::serve(listener, app).await } => outcome,
+                        outcome = http::serve(listener, served) => outcome,
                         _ = stopped => Ok(()),
                     }
                 });
@@ -81,6 +81,11 @@ impl Server {
             stop_serving: Some(stop_serving),
             threads: vec![serving, driving],
         })
+    }
+
+    /// The faults on order and the calls so far.
+    pub fn faults(&self) -> &Faults {
+        self.service.faults()
     }
 
     /// For `AWS_ENDPOINT_URL_DIRECT_CONNECT`.

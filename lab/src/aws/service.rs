@@ -7,16 +7,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::error::ApiError;
-use super::fault::Faults;
+use super::fault::{Failure, Faults};
 use super::id::Ids;
 use super::router::{AwsRouter, VifIntent};
-use super::simulator::{Simulator, Time};
+use super::simulator::{Caller, Simulator, Time};
 
 pub struct Service {
     simulator: Mutex<Simulator>,
     request_ids: Mutex<Ids>,
-    region: String,
+    regions: Vec<String>,
     clock: Clock,
     faults: Faults,
     stopping: AtomicBool,
@@ -50,27 +49,35 @@ impl Clock {
 
 impl Service {
     pub fn new(simulator: Simulator, clock: Clock, faults: Faults, random: u64) -> Self {
-        let region = simulator.region().to_owned();
+        let regions = simulator.regions().to_vec();
         let request_ids = Mutex::new(Ids::new(!random));
         Self {
             simulator: Mutex::new(simulator),
             request_ids,
-            region,
+            regions,
             clock,
             faults,
             stopping: AtomicBool::new(false),
         }
     }
 
-    pub fn call(&self, caller: &str, operation: &str, input: Value) -> Result<Value, ApiError> {
-        let now = self.clock.now();
-        self.faults.around(operation, || {
-            self.lock().call(caller, operation, input, now)
-        })
+    pub async fn call(
+        &self,
+        caller: &Caller,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, Failure> {
+        let call = || self.lock().call(caller, operation, input, self.clock.now());
+        self.faults.around(&caller.account, operation, call).await
     }
 
-    pub fn region(&self) -> &str {
-        &self.region
+    /// Where it can be called.
+    pub fn regions(&self) -> &[String] {
+        &self.regions
+    }
+
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     pub fn request_id(&self) -> String {

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::error::{ApiError, ErrorKind};
-use super::simulator::OWNER;
+use super::simulator::{Caller, OWNER, PARTNER};
 
 /// Credentials that the lab takes. They open nothing but this simulator, so
 /// they stand here for everyone to use.
@@ -18,8 +18,9 @@ pub struct Credentials {
     pub account: &'static str,
 }
 
-/// The first account owns the connections; the second is there to own what
-/// the first allocates to it (hosted virtual interfaces).
+/// The first account owns the connections. The second is there to own what the
+/// first allocates to it, and is a Direct Connect Partner: it has interconnects,
+/// and allocates hosted connections to the first.
 pub const CREDENTIALS: [Credentials; 2] = [
     Credentials {
         access_key_id: "AKIALABLABLABLABLAB1",
@@ -29,19 +30,19 @@ pub const CREDENTIALS: [Credentials; 2] = [
     Credentials {
         access_key_id: "AKIALABLABLABLABLAB2",
         secret_access_key: "lab/of/no/worth/lab/of/no/worth/lab/0002",
-        account: "210987654321",
+        account: PARTNER,
     },
 ];
 
-/// The account that signed the request, or why it can't be told.
-pub fn account(
+/// Who signed the request and for which of `regions`, or why it can't be told.
+pub fn caller(
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
     body: &[u8],
-    region: &str,
+    regions: &[String],
     wall_clock: Duration,
-) -> Result<&'static str, ApiError> {
+) -> Result<Caller, ApiError> {
     let Some(header) = headers.get("authorization") else {
         return refuse(
             ErrorKind::MissingAuthentication,
@@ -64,8 +65,9 @@ pub fn account(
         let text = "Credential should be scoped to correct service: 'directconnect'.";
         return refuse(ErrorKind::InvalidSignature, text);
     }
-    if claim.region != region {
-        let text = format!("Credential should be scoped to a valid Region, here '{region}'.");
+    if !regions.iter().any(|region| region == claim.region) {
+        let regions = regions.join("' or '");
+        let text = format!("Credential should be scoped to a valid Region, here '{regions}'.");
         return refuse(ErrorKind::InvalidSignature, text);
     }
     let date = headers
@@ -95,7 +97,10 @@ pub fn account(
                     provided. Check your AWS Secret Access Key and signing method.";
         return refuse(ErrorKind::InvalidSignature, text);
     }
-    Ok(known.account)
+    Ok(Caller {
+        account: known.account.to_owned(),
+        region: claim.region.to_owned(),
+    })
 }
 
 /// What an Authorization header says.
@@ -269,16 +274,22 @@ mod tests {
         body: &str,
         region: &str,
         late: u64,
-    ) -> Result<&'static str, ErrorKind> {
+    ) -> Result<String, ErrorKind> {
         let now = Duration::from_secs(parse_date(DATE).unwrap() + late);
         let uri = Uri::from_static("/");
-        account(&Method::POST, &uri, headers, body.as_bytes(), region, now).map_err(|e| e.kind)
+        let regions = [region.to_owned()];
+        caller(&Method::POST, &uri, headers, body.as_bytes(), &regions, now)
+            .map(|caller| caller.account)
+            .map_err(|error| error.kind)
     }
 
     #[test]
     fn a_signature_by_foreign_software_is_accepted() {
         let headers = headers(CREDENTIALS[0].access_key_id, SIGNATURE);
-        assert_eq!(check(&headers, "{}", "eu-central-1", 10), Ok(OWNER));
+        assert_eq!(
+            check(&headers, "{}", "eu-central-1", 10),
+            Ok(OWNER.to_owned())
+        );
     }
 
     #[test]

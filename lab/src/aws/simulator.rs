@@ -5,7 +5,7 @@
 //! the modules named after what they work on. [`Simulator::intents`] and
 //! [`Simulator::observe`] connect it to a router.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -16,8 +16,11 @@ use super::error::{ApiError, ErrorKind};
 use super::failover_test::FailoverTest;
 use super::gateway::Gateway;
 use super::id::Ids;
+use super::lag::Lag;
 use super::model::MODEL;
 use super::operation;
+use super::proposal::Proposal;
+use super::resiliency::{Remembered, ResiliencyGroup};
 use super::router::{Session, VifIntent};
 use super::seed::Seed;
 use super::vif::Vif;
@@ -27,6 +30,13 @@ pub type Time = Duration;
 
 /// An account number, as twelve digits.
 pub type Account = str;
+
+/// Whose request it is, and which Region it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub account: String,
+    pub region: String,
+}
 
 /// How long things take, in the simulated world.
 #[derive(Clone, Debug)]
@@ -65,10 +75,20 @@ pub struct Simulator {
     pub(super) delays: Delays,
     pub(super) ids: Ids,
     pub(super) now: Time,
+    /// The Region of the request at hand. Everything but Direct Connect gateways
+    /// is in one, and not to be seen from another.
+    pub(super) region: String,
     pub(super) connections: Vec<Connection>,
+    pub(super) lags: Vec<Lag>,
     pub(super) vifs: Vec<Vif>,
     pub(super) gateways: Vec<Gateway>,
     pub(super) associations: Vec<Association>,
+    pub(super) proposals: Vec<Proposal>,
+    pub(super) groups: Vec<ResiliencyGroup>,
+    /// Requests with a client token.
+    pub(super) remembered: Vec<Remembered>,
+    /// Accounts that have signed the agreement.
+    pub(super) signed: BTreeSet<String>,
     pub(super) tests: Vec<FailoverTest>,
     /// By ARN.
     pub(super) tags: BTreeMap<String, Tags>,
@@ -79,26 +99,36 @@ pub struct Simulator {
 /// Key to value; AWS allows a key without one.
 pub type Tags = BTreeMap<String, Option<String>>;
 
-/// The account that the lab's credentials belong to.
+/// The account that owns what the seed doesn't give to another.
 pub const OWNER: &str = "123456789012";
+
+/// The other account: a Direct Connect Partner.
+pub const PARTNER: &str = "210987654321";
 
 impl Simulator {
     /// `random` decides the ids: the same number, the same ids.
     pub fn new(seed: Seed, delays: Delays, now: Time, random: u64) -> Self {
+        let region = seed.regions.first().cloned().unwrap_or_default();
         let connections = seed
             .connections
             .iter()
-            .map(|c| Connection::seeded(c, OWNER))
+            .map(|c| Connection::seeded(c, &region))
             .collect();
         Self {
             seed,
             delays,
             ids: Ids::new(random),
             now,
+            region,
             connections,
+            lags: vec![],
             vifs: vec![],
             gateways: vec![],
             associations: vec![],
+            proposals: vec![],
+            groups: vec![],
+            remembered: vec![],
+            signed: BTreeSet::new(),
             tests: vec![],
             tags: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -108,7 +138,7 @@ impl Simulator {
     /// One request of `caller` and its answer, both as the model shapes them.
     pub fn call(
         &mut self,
-        caller: &Account,
+        caller: &Caller,
         operation: &str,
         input: Value,
         now: Time,
@@ -119,7 +149,9 @@ impl Simulator {
         }
         MODEL.check_input(operation, &input)?;
         self.advance(now);
-        let output = without_nulls(operation::dispatch(self, caller, operation, input)?);
+        self.region.clone_from(&caller.region);
+        let answer = operation::dispatch(self, &caller.account, operation, input)?;
+        let output = without_nulls(answer);
         MODEL.check_output(operation, &output).map_err(|wrong| {
             let text = format!("the simulator's answer doesn't fit the model: {wrong}");
             ApiError::new(ErrorKind::Server, text)
@@ -131,10 +163,13 @@ impl Simulator {
     pub fn advance(&mut self, now: Time) {
         self.now = self.now.max(now);
         self.advance_connections();
+        self.advance_lags();
         self.advance_tests();
         self.advance_vifs();
         self.advance_gateways();
         self.advance_associations();
+        self.advance_proposals();
+        self.advance_groups();
     }
 
     /// What the router should carry now.
@@ -150,8 +185,9 @@ impl Simulator {
         self.sessions = sessions;
     }
 
-    pub fn region(&self) -> &str {
-        &self.seed.region
+    /// Where it can be called.
+    pub fn regions(&self) -> &[String] {
+        &self.seed.regions
     }
 
     pub(super) fn is_up(&self, peer: &str) -> bool {

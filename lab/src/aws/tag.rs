@@ -95,12 +95,11 @@ impl Simulator {
     }
 
     /// `arn:aws:directconnect:REGION:ACCOUNT:dxvif/ID`; `kind` is the part
-    /// before the slash. Direct Connect gateways belong to no Region.
+    /// before the slash. The ARNs of gateways and resiliency groups have no Region.
     pub(super) fn arn(&self, owner: &Account, kind: &str, id: &str) -> String {
-        let region = if kind == "dx-gateway" {
-            ""
-        } else {
-            &self.seed.region
+        let region = match kind {
+            "dx-gateway" | "dx-resiliency-group" => "",
+            _ => &self.region,
         };
         format!("arn:aws:directconnect:{region}:{owner}:{kind}/{id}")
     }
@@ -110,6 +109,11 @@ impl Simulator {
             .connections
             .iter()
             .map(|c| self.arn(&c.owner, "dxcon", &c.id));
+        let lags = self.lags.iter().map(|l| self.arn(&l.owner, "dxlag", &l.id));
+        let groups = self
+            .groups
+            .iter()
+            .map(|g| self.arn(&g.owner, "dx-resiliency-group", &g.id));
         let vifs = self.vifs.iter().map(|v| self.arn(&v.owner, "dxvif", &v.id));
         let gateways = self
             .gateways
@@ -117,6 +121,8 @@ impl Simulator {
             .map(|g| self.arn(&g.owner, "dx-gateway", &g.id));
         let owned = format!(":{caller}:");
         if connections
+            .chain(lags)
+            .chain(groups)
             .chain(vifs)
             .chain(gateways)
             .any(|known| known == arn && arn.contains(&owned))

@@ -13,15 +13,19 @@ use serde_json::{Value, json};
 use super::bgp_peer::BgpPeer;
 use super::error::ApiError;
 use super::page::Page;
+use super::rate_limit::bandwidth;
 use super::router::{Admin, VifIntent};
 use super::rules;
 use super::simulator::{Account, Simulator, Time};
+use super::vif_create::site_link;
 
 pub struct Vif {
     pub id: String,
     /// Who confirms and uses it; another account than the connection's owner
     /// where it was allocated.
     pub owner: String,
+    pub region: String,
+    /// Or LAG.
     pub connection: String,
     pub name: String,
     pub kind: VifKind,
@@ -32,6 +36,9 @@ pub struct Vif {
     pub route_filter_prefixes: Vec<IpNet>,
     /// Prefixes per family that AWS accepts: private and transit only.
     pub prefix_pool: PrefixPool,
+    /// Mbit/s.
+    pub rate_limit: Option<u32>,
+    pub site_link: SiteLink,
     pub peers: Vec<BgpPeer>,
     pub phase: Phase,
 }
@@ -43,6 +50,12 @@ pub enum Attachment {
     DirectConnectGateway(String),
     /// A public VIF leads to AWS's public prefixes.
     Public,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SiteLink {
+    Enabled,
+    Disabled,
 }
 
 /// How many prefixes of each family AWS accepts (2026-08).
@@ -70,6 +83,10 @@ pub enum Phase {
     },
     /// Listed until then.
     Deleted {
+        until: Time,
+    },
+    /// Hosted, and its owner deleted it instead of a Confirm call.
+    Rejected {
         until: Time,
     },
 }
@@ -109,9 +126,14 @@ pub struct PoolRequest {
 }
 
 impl Vif {
+    /// It has its VLAN no more, and is only listed.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Deleted { .. } | Phase::Rejected { .. })
+    }
+
     /// Not on its way out.
     pub fn lives(&self) -> bool {
-        !matches!(self.phase, Phase::Deleting { .. } | Phase::Deleted { .. })
+        !self.is_gone() && !matches!(self.phase, Phase::Deleting { .. })
     }
 }
 
@@ -122,7 +144,7 @@ impl Simulator {
         request: &DescribeVifs,
     ) -> Result<Value, ApiError> {
         if let Some(id) = &request.connection_id {
-            self.connection(caller, id)?;
+            self.own_carrier(caller, id)?;
         }
         // An unknown VIF id is no error: the list is empty.
         let wanted = |vif: &&Vif| {
@@ -150,16 +172,10 @@ impl Simulator {
         caller: &Account,
         request: &UpdateVif,
     ) -> Result<Value, ApiError> {
-        if request.rate_limit.is_some() {
-            return Err(ApiError::not_simulated("A rate limit"));
-        }
-        if request.enable_site_link == Some(true) {
-            return Err(ApiError::not_simulated("SiteLink"));
-        }
         let at = self.vif_index(caller, &request.virtual_interface_id)?;
         let vif = &self.vifs[at];
         if vif.kind == VifKind::Public && (request.mtu.is_some() || request.pool.is_given()) {
-            let text = "Only a public virtual interface's name can be changed.";
+            let text = "Of a public virtual interface only name and rate limit can be changed.";
             return Err(ApiError::client(text));
         }
         let name = request
@@ -177,8 +193,19 @@ impl Simulator {
             vif.prefix_pool,
             request.pool,
         )?;
+        let rate_limit = self.rate_limit(
+            &vif.connection,
+            Some(&vif.id),
+            request.rate_limit.as_deref(),
+        )?;
+        let site_link = match request.enable_site_link {
+            None => vif.site_link,
+            wanted => site_link(vif.attachment.as_ref(), wanted)?,
+        };
         let vif = &mut self.vifs[at];
         vif.prefix_pool = pool;
+        vif.rate_limit = rate_limit.or(vif.rate_limit);
+        vif.site_link = site_link;
         if let Some(name) = name {
             vif.name = name;
         }
@@ -194,19 +221,24 @@ impl Simulator {
         request: &VifId,
     ) -> Result<Value, ApiError> {
         let at = self.vif_index(caller, &request.virtual_interface_id)?;
-        if self.vifs[at].lives() {
-            self.vifs[at].phase = Phase::Deleting {
+        let vif = &mut self.vifs[at];
+        vif.phase = match vif.phase {
+            Phase::Confirming if vif.owner == caller => Phase::Rejected {
+                until: self.now + self.delays.listed,
+            },
+            phase @ (Phase::Deleting { .. } | Phase::Deleted { .. } | Phase::Rejected { .. }) => {
+                phase
+            }
+            _ => Phase::Deleting {
                 until: self.now + self.delays.deleting,
-            };
-        }
+            },
+        };
         Ok(json!({ "virtualInterfaceState": self.vif_state(&self.vifs[at]) }))
     }
 
     /// A VIF that the caller may change: its own, or one on its connection.
     pub(super) fn vif_index(&self, caller: &Account, id: &str) -> Result<usize, ApiError> {
-        let here = |vif: &Vif| {
-            vif.id == id && !matches!(vif.phase, Phase::Deleted { .. }) && self.may_see(caller, vif)
-        };
+        let here = |vif: &Vif| vif.id == id && !vif.is_gone() && self.may_see(caller, vif);
         self.vifs.iter().position(here).ok_or_else(|| {
             ApiError::client(format!("Virtual Interface with ID {id} does not exist."))
         })
@@ -234,11 +266,7 @@ impl Simulator {
                 "A prefix pool allocation is at most 1000 per family.",
             ));
         }
-        let size = self
-            .connections
-            .iter()
-            .find(|c| c.id == connection)
-            .map_or(0, |c| c.prefix_pool());
+        let size = self.carrier(connection).map_or(0, |c| c.prefix_pool());
         let (taken_v4, taken_v6) = self.prefixes_allotted(connection);
         let fits = |taken: u32, held: u32, wanted: u32| taken - held.min(taken) + wanted <= size;
         if fits(taken_v4, held.ipv4, pool.ipv4) && fits(taken_v6, held.ipv6, pool.ipv6) {
@@ -247,6 +275,14 @@ impl Simulator {
         Err(ApiError::limit(format!(
             "The prefix pool of {connection} has not that many left."
         )))
+    }
+
+    /// A VIF's prefixes fit into another connection's pool.
+    pub(super) fn check_pool_room(&self, connection: &str, vif: &Vif) -> Result<(), ApiError> {
+        let none = PrefixPool { ipv4: 0, ipv6: 0 };
+        let request = PoolRequest::default();
+        self.prefix_pool(connection, vif.prefix_pool, none, request)
+            .map(|_| ())
     }
 
     /// How much of a connection's prefix pool its VIFs have, IPv4 and IPv6.
@@ -277,13 +313,12 @@ impl Simulator {
             vif.peers.iter_mut().for_each(|peer| peer.advance(now));
             vif.peers.retain(|peer| !peer.is_gone(now));
         }
-        self.vifs
-            .retain(|vif| !matches!(vif.phase, Phase::Deleted { until } if now >= until));
+        let forgotten = |phase| matches!(phase, Phase::Deleted { until } | Phase::Rejected { until } if now >= until);
+        self.vifs.retain(|vif| !forgotten(vif.phase));
     }
 
     pub(super) fn intent(&self, vif: &Vif) -> Option<VifIntent> {
-        let connection = self.connections.iter().find(|c| c.id == vif.connection)?;
-        let trunk = connection.trunk.clone()?;
+        let trunk = self.trunk(&vif.connection)?;
         let attachment = vif.attachment.as_ref()?;
         if vif.phase != Phase::Live {
             return None;
@@ -328,6 +363,7 @@ impl Simulator {
             Phase::Live => "down",
             Phase::Deleting { .. } => "deleting",
             Phase::Deleted { .. } => "deleted",
+            Phase::Rejected { .. } => "rejected",
         }
     }
 
@@ -335,7 +371,7 @@ impl Simulator {
     /// never log it.
     pub(super) fn vif_json(&self, vif: &Vif) -> Value {
         let first = vif.peers.first();
-        let connection = self.connections.iter().find(|c| c.id == vif.connection);
+        let carrier = self.carrier(&vif.connection);
         let (virtual_gateway, gateway) = match &vif.attachment {
             Some(Attachment::VirtualGateway(id)) => (Some(id), None),
             Some(Attachment::DirectConnectGateway(id)) => (None, Some(id)),
@@ -350,7 +386,7 @@ impl Simulator {
         json!({
             "ownerAccount": vif.owner,
             "virtualInterfaceId": vif.id,
-            "location": connection.map(|c| &c.location),
+            "location": carrier.map(|c| c.location()),
             "connectionId": vif.connection,
             "virtualInterfaceType": vif.kind,
             "virtualInterfaceName": vif.name,
@@ -370,10 +406,11 @@ impl Simulator {
             "directConnectGatewayId": gateway,
             "routeFilterPrefixes": filters.collect::<Vec<_>>(),
             "bgpPeers": peers.collect::<Vec<_>>(),
-            "region": self.seed.region,
-            "awsDeviceV2": connection.map(|c| c.device()),
-            "awsLogicalDeviceId": connection.map(|c| c.device()),
-            "siteLinkEnabled": false,
+            "region": vif.region,
+            "awsDeviceV2": carrier.map(|c| c.device()),
+            "awsLogicalDeviceId": carrier.map(|c| c.device()),
+            "siteLinkEnabled": vif.site_link == SiteLink::Enabled,
+            "rateLimit": vif.rate_limit.map(bandwidth),
             "prefixPoolAllocatedCountIpv4": pool.map(|pool| pool.ipv4),
             "prefixPoolAllocatedCountIpv6": pool.map(|pool| pool.ipv6),
             "tags": self.tags_of(&self.arn(&vif.owner, "dxvif", &vif.id)),
@@ -398,8 +435,9 @@ impl Simulator {
     }
 
     fn may_see(&self, caller: &Account, vif: &Vif) -> bool {
-        let connection = self.connections.iter().find(|c| c.id == vif.connection);
-        vif.owner == caller || connection.is_some_and(|c| c.owner == caller)
+        let carrier = self.carrier(&vif.connection);
+        let concerns = vif.owner == caller || carrier.is_some_and(|c| c.owner() == caller);
+        concerns && vif.region == self.region
     }
 }
 

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::bgp_peer::NewPeer;
-use super::connection;
 use super::error::ApiError;
+use super::interconnect::check_account;
 use super::rules;
 use super::simulator::{Account, Simulator, Tags};
 use super::tag::{Tag, unique};
-use super::vif::{Attachment, Phase, PoolRequest, PrefixPool, Vif};
+use super::vif::{Attachment, Phase, PoolRequest, PrefixPool, SiteLink, Vif};
 
 /// `Create{Private,Public,Transit}VirtualInterface` and `Allocate…`. No
 /// `Debug`: it holds the key.
@@ -92,11 +92,7 @@ impl Simulator {
         request: CreateVif,
     ) -> Result<Value, ApiError> {
         let owner = request.owner_account.clone().unwrap_or_default();
-        if owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(ApiError::client(
-                "ownerAccount must be an account ID of 12 digits.",
-            ));
-        }
+        check_account(&owner)?;
         self.add_vif(caller, &owner, kind, request, None, Phase::Confirming)
     }
 
@@ -162,7 +158,6 @@ impl Simulator {
         let CreateVif {
             connection_id, new, ..
         } = request;
-        new.check_simulated()?;
         let name = rules::vif_name(new.virtual_interface_name.as_deref().unwrap_or_default())?;
         let number = new
             .vlan
@@ -172,6 +167,8 @@ impl Simulator {
         let route_filter_prefixes = route_filter_prefixes(kind, new.route_filter_prefixes)?;
         let tags = unique(new.tags)?;
         self.check_room(caller, &connection_id, kind, vlan.id())?;
+        let rate_limit = self.rate_limit(&connection_id, None, new.rate_limit.as_deref())?;
+        let site_link = site_link(attachment.as_ref(), new.enable_site_link)?;
         let none = PrefixPool { ipv4: 0, ipv6: 0 };
         let prefix_pool = match kind {
             VifKind::Public => none,
@@ -183,6 +180,7 @@ impl Simulator {
         self.vifs.push(Vif {
             id,
             owner: owner.to_owned(),
+            region: self.region.clone(),
             connection: connection_id,
             name,
             kind,
@@ -191,6 +189,8 @@ impl Simulator {
             attachment,
             route_filter_prefixes,
             prefix_pool,
+            rate_limit,
+            site_link,
             peers: vec![peer],
             phase,
         });
@@ -199,53 +199,6 @@ impl Simulator {
 
     fn put_new_tags(&mut self, owner: &Account, id: &str, tags: Tags) -> Result<(), ApiError> {
         self.put_tags(self.arn(owner, "dxvif", id), tags)
-    }
-
-    /// The connection is there, available, has the VLAN free and room for one
-    /// more VIF (quotas page).
-    fn check_room(
-        &self,
-        caller: &Account,
-        connection_id: &str,
-        kind: VifKind,
-        vlan: u16,
-    ) -> Result<(), ApiError> {
-        let connection = self.connection(caller, connection_id)?;
-        if connection.phase != connection::Phase::Available {
-            let text = format!("Connection {connection_id} is not available.");
-            return Err(ApiError::client(text));
-        }
-        if let Some(own) = connection.vlan.filter(|own| *own != vlan) {
-            let text = format!("Hosted connection {connection_id} has VLAN {own}, not {vlan}.");
-            return Err(ApiError::client(text));
-        }
-        // A deleted VIF gives its VLAN back, a VIF being deleted has it still.
-        let here = |vif: &&Vif| {
-            vif.connection == connection_id && !matches!(vif.phase, Phase::Deleted { .. })
-        };
-        if self
-            .vifs
-            .iter()
-            .filter(here)
-            .any(|vif| vif.vlan.id() == vlan)
-        {
-            let text = format!("VLAN {vlan} is already in use on connection {connection_id}.");
-            return Err(ApiError::client(text));
-        }
-        let transit = |vif: &&Vif| vif.kind == VifKind::Transit;
-        let count = self.vifs.iter().filter(here).count();
-        let transits = self.vifs.iter().filter(here).filter(transit).count();
-        let full = match (connection.vlan, kind) {
-            (Some(_), _) => count >= 1,
-            (None, VifKind::Transit) => transits >= 4 || count >= 51,
-            (None, _) => count - transits >= 50 || count >= 51,
-        };
-        if full {
-            let text =
-                format!("Connection {connection_id} has no room for another virtual interface.");
-            return Err(ApiError::limit(text));
-        }
-        Ok(())
     }
 
     /// What a VIF of this kind is to lead to.
@@ -259,7 +212,7 @@ impl Simulator {
         match (kind, virtual_gateway.filter(|id| !id.is_empty()), gateway) {
             (VifKind::Public, _, _) => Ok(Attachment::Public),
             (VifKind::Private, Some(id), None) => {
-                self.virtual_gateway(id)?;
+                self.own_virtual_gateway(caller, id)?;
                 Ok(Attachment::VirtualGateway(id.to_owned()))
             }
             (_, None, Some(id)) => {
@@ -278,15 +231,17 @@ impl Simulator {
     }
 }
 
-impl NewVif {
-    fn check_simulated(&self) -> Result<(), ApiError> {
-        if self.rate_limit.is_some() {
-            return Err(ApiError::not_simulated("A rate limit"));
-        }
-        if self.enable_site_link == Some(true) {
-            return Err(ApiError::not_simulated("SiteLink"));
-        }
-        Ok(())
+/// User Guide: SiteLink goes from VIF to VIF of one Direct Connect gateway.
+pub fn site_link(
+    attachment: Option<&Attachment>,
+    wanted: Option<bool>,
+) -> Result<SiteLink, ApiError> {
+    match (wanted, attachment) {
+        (Some(true), Some(Attachment::DirectConnectGateway(_))) => Ok(SiteLink::Enabled),
+        (Some(true), _) => Err(ApiError::client(
+            "SiteLink needs a virtual interface on a Direct Connect gateway.",
+        )),
+        (Some(false) | None, _) => Ok(SiteLink::Disabled),
     }
 }
 
