@@ -117,7 +117,7 @@ AWS_ACCESS_KEY_ID=AKIASTRANGER refuses '(UnrecognizedClientException)' describe-
 AWS_DEFAULT_REGION=us-east-1 refuses "here 'eu-central-1'" describe-locations
 
 # Every operation by botocore's own parser and its newest model.
-serve "$run/fresh" --time-scale 200
+serve "$run/fresh" --time-scale 50
 judged=$(timeout 300 "$venv/bin/python" "$(dirname "$0")/aws_boto3.py" "$(cat "$run/fresh")" 2>&1) || fail "$judged"
 grep -q 'labkey-0101' "$run/log" && fail "a key is in the log"
 echo "$judged"
