@@ -7,6 +7,7 @@
 //! - `key_file` is the only way of a key to and from disk; no key is ever
 //!   printed, but by `router-config --reveal`.
 
+mod apply;
 mod aws;
 mod cli;
 mod commands;
@@ -19,6 +20,7 @@ mod pick;
 mod plan;
 mod rules;
 mod site;
+mod wait;
 
 use std::process::ExitCode;
 

@@ -33,6 +33,7 @@ pub(crate) struct Access {
 
 pub(crate) struct Client {
     pub(super) sdk: aws_sdk_directconnect::Client,
+    region: String,
     /// For messages.
     pub(super) place: String,
 }
@@ -84,6 +85,7 @@ impl Client {
         tracing::debug!(place, "calling the API");
         Ok(Self {
             sdk: aws_sdk_directconnect::Client::from_conf(builder.build()),
+            region: region.to_string(),
             place,
         })
     }
@@ -149,6 +151,10 @@ impl Client {
 }
 
 impl DirectConnect for Client {
+    fn region(&self) -> &str {
+        &self.region
+    }
+
     async fn virtual_interfaces(
         &self,
         filter: Filter<'_>,
@@ -209,8 +215,12 @@ impl DirectConnect for Client {
         }
     }
 
-    async fn carriers(&self) -> Result<Vec<Carrier>, AwsError> {
-        self.all_carriers().await
+    async fn connections(&self) -> Result<Vec<Carrier>, AwsError> {
+        self.all_connections().await
+    }
+
+    async fn lags(&self) -> Result<Vec<Carrier>, AwsError> {
+        self.all_lags().await
     }
 
     async fn associations(&self, gateway: &str) -> Result<Vec<Association>, AwsError> {
@@ -315,7 +325,7 @@ impl DirectConnect for Client {
     async fn delete_peer(&self, peer: &str) -> Result<VirtualInterface, AwsError> {
         let what = || format!("delete the BGP peer {peer}");
         let call = self.sdk.delete_bgp_peer().bgp_peer_id(peer);
-        let sent = call.send().await;
+        let sent = call.customize().config_override(asked_once()).send().await;
         let answer = sent.map_err(|error| self.error(what(), &error))?;
         let changed = answer.virtual_interface().map(convert::described);
         changed.ok_or_else(|| AwsError::incomplete(what(), &self.place, "virtual interface in it"))
@@ -334,10 +344,9 @@ impl DirectConnect for Client {
             .set_rate_limit(features.rate_limit.clone())
             .set_prefix_pool_allocated_count_ipv4(number(features.prefix_pool_ipv4))
             .set_prefix_pool_allocated_count_ipv6(number(features.prefix_pool_ipv6));
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| self.error(format!("change virtual interface {id}"), &error))?;
+        let sent = call.customize().config_override(asked_once()).send().await;
+        let answer =
+            sent.map_err(|error| self.error(format!("change virtual interface {id}"), &error))?;
         Ok(virtual_interface!(&answer))
     }
 

@@ -10,7 +10,7 @@ use super::convert;
 use super::types::{Association, Carrier, DxGateway, NewGateway, Tag};
 
 impl Client {
-    pub(super) async fn all_carriers(&self) -> Result<Vec<Carrier>, AwsError> {
+    pub(super) async fn all_connections(&self) -> Result<Vec<Carrier>, AwsError> {
         let mut all = Vec::new();
         let mut token: Option<String> = None;
         loop {
@@ -20,9 +20,14 @@ impl Client {
             all.extend(page.connections().iter().map(convert::connection));
             token = following(page.next_token());
             if token.is_none() {
-                break;
+                return Ok(all);
             }
         }
+    }
+
+    pub(super) async fn all_lags(&self) -> Result<Vec<Carrier>, AwsError> {
+        let mut all = Vec::new();
+        let mut token: Option<String> = None;
         loop {
             let call = self.sdk.describe_lags().set_next_token(token.take());
             let page = call.send().await;
@@ -79,9 +84,14 @@ impl Client {
             .sdk
             .delete_direct_connect_gateway()
             .direct_connect_gateway_id(id);
-        let answer = call.send().await.map_err(|error| {
-            self.error(format!("delete the Direct Connect gateway {id}"), &error)
-        })?;
+        let answer = call
+            .customize()
+            .config_override(asked_once())
+            .send()
+            .await
+            .map_err(|error| {
+                self.error(format!("delete the Direct Connect gateway {id}"), &error)
+            })?;
         let state = answer
             .direct_connect_gateway()
             .and_then(|gateway| gateway.direct_connect_gateway_state());
@@ -121,7 +131,7 @@ impl Client {
             .association_id(id)
             .set_add_allowed_prefixes_to_direct_connect_gateway(prefixes(add))
             .set_remove_allowed_prefixes_to_direct_connect_gateway(prefixes(remove));
-        let sent = call.send().await;
+        let sent = call.customize().config_override(asked_once()).send().await;
         let answer = sent.map_err(|error| self.error(what(), &error))?;
         let changed = answer.direct_connect_gateway_association();
         let changed = changed.map(convert::association);
@@ -134,7 +144,7 @@ impl Client {
             .sdk
             .delete_direct_connect_gateway_association()
             .association_id(id);
-        let sent = call.send().await;
+        let sent = call.customize().config_override(asked_once()).send().await;
         let answer = sent.map_err(|error| self.error(what(), &error))?;
         let removed = answer.direct_connect_gateway_association();
         let removed = removed.map(convert::association);

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use client::{Access, Client};
 pub(crate) use error::{AwsError, Outcome};
-pub(crate) use once::{PAUSES, once};
+pub(crate) use once::{PAUSES, Refusal, once};
 pub(crate) use types::{
     Association, BgpPeer, Carrier, DxGateway, Features, Gateway, Kind, NewGateway, NewPeer, NewVif,
     PeerAddresses, PeerKey, Tag, VifUpdate, VirtualInterface, kind_name,
@@ -48,6 +48,9 @@ impl fmt::Display for Filter<'_> {
 
 /// The calls that this program makes. Lists are complete: every page is read.
 pub(crate) trait DirectConnect {
+    /// The Region that is asked.
+    fn region(&self) -> &str;
+
     async fn virtual_interfaces(
         &self,
         filter: Filter<'_>,
@@ -56,8 +59,9 @@ pub(crate) trait DirectConnect {
     /// A connection (`dxcon-…`) or LAG (`dxlag-…`).
     async fn carrier(&self, id: &str) -> Result<Option<Carrier>, AwsError>;
 
-    /// Every connection and LAG.
-    async fn carriers(&self) -> Result<Vec<Carrier>, AwsError>;
+    async fn connections(&self) -> Result<Vec<Carrier>, AwsError>;
+
+    async fn lags(&self) -> Result<Vec<Carrier>, AwsError>;
 
     async fn gateways(&self) -> Result<Vec<DxGateway>, AwsError>;
 

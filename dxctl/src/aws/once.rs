@@ -12,16 +12,24 @@ pub(crate) const PAUSES: [Duration; 3] = [
     Duration::from_secs(8),
 ];
 
+/// What AWS's refusal of a first call means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Final,
+    /// It may be there already by an earlier call of ours: a look tells.
+    MayBeOurs,
+}
+
 /// Has `ask` done once: after a call whose outcome is unknown, `look` tells
-/// whether it was. AWS's refusal counts as an answer only when nothing was
-/// unknown before it: what it refuses may be there already, by our own call.
+/// whether it was, and so it does when such a call's repetition is refused.
 pub(crate) async fn once<T>(
     mut ask: impl AsyncFnMut() -> Result<T, AwsError>,
     mut look: impl AsyncFnMut() -> Result<Option<T>, AwsError>,
     pauses: [Duration; 3],
+    refusal: Refusal,
 ) -> Result<T, AwsError> {
     let mut pauses = pauses.into_iter();
-    let mut unclear = false;
+    let mut unclear = refusal == Refusal::MayBeOurs;
     loop {
         let error = match ask().await {
             Ok(done) => return Ok(done),
@@ -81,7 +89,7 @@ mod tests {
             .enable_time()
             .build()
             .unwrap();
-        let ended = runtime.block_on(once(ask, look, [Duration::ZERO; 3]));
+        let ended = runtime.block_on(once(ask, look, [Duration::ZERO; 3], Refusal::Final));
         (ended.map_err(|error| error.outcome), calls.get())
     }
 

@@ -3,6 +3,7 @@
 mod examples;
 mod failover;
 mod router_config;
+mod site;
 mod value;
 mod watching;
 
@@ -18,6 +19,7 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::aws::{Access, Tag};
 
 pub(crate) use failover::{DrainArgs, FailoverArgs, FailoverCommand, UndrainArgs};
+pub(crate) use site::{ApplyArgs, Consent, DestroyArgs, ImportArgs, PlanArgs, Run, ValidateArgs};
 pub(crate) use router_config::{BackupArgs, RouterConfigArgs};
 pub(crate) use value::{Addresses, Auto, PerVif, Preference};
 pub(crate) use watching::{CheckArgs, EventsArgs, MonitorArgs};
@@ -71,6 +73,21 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Say every mistake in a site file
+    #[command(after_help = site::VALIDATE_EXAMPLES)]
+    Validate(ValidateArgs),
+    /// Show what a site file would change at AWS
+    #[command(after_help = site::PLAN_EXAMPLES)]
+    Plan(PlanArgs),
+    /// Make AWS, and our routers' configurations, as a site file says
+    #[command(after_help = site::APPLY_EXAMPLES)]
+    Apply(ApplyArgs),
+    /// Delete what a site file names
+    #[command(after_help = site::DESTROY_EXAMPLES)]
+    Destroy(DestroyArgs),
+    /// Write a site file from what AWS has
+    #[command(after_help = site::IMPORT_EXAMPLES)]
+    Import(ImportArgs),
     /// Private AS numbers
     #[command(subcommand)]
     Asn(AsnCommand),

@@ -12,6 +12,7 @@ mod monitor;
 mod per_vif;
 mod router_config;
 mod routes;
+mod site;
 mod status;
 mod view;
 mod vif;
@@ -20,6 +21,7 @@ mod vlan;
 use bgp_core::{Asn, VlanId};
 
 pub(crate) use check::Threshold;
+pub(crate) use vif::provisioned;
 
 use crate::aws::{Client, DirectConnect, Filter, VirtualInterface};
 use crate::cli::{AddressCommand, AsnCommand, Cli, Command, Global, VlanCommand};
@@ -31,6 +33,11 @@ use crate::{Refused, Verdict, host};
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
     let global = &cli.global;
     match cli.command {
+        Command::Validate(args) => site::validate(&args, global),
+        Command::Plan(args) => site::plan(args, global).await,
+        Command::Apply(args) => site::apply(args, global).await,
+        Command::Destroy(args) => site::destroy(args, global).await,
+        Command::Import(args) => site::import(args, global).await,
         Command::Asn(AsnCommand::Pick(args)) => asn::pick(args, global).await,
         Command::Vlan(VlanCommand::Pick(args)) => vlan::pick(args, global).await,
         Command::Address(AddressCommand::Pick(args)) => address::pick(args, global).await,

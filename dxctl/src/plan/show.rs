@@ -17,18 +17,18 @@ pub(crate) fn listing(plan: &Plan) -> String {
 }
 
 fn lines(step: &Step) -> String {
-    let (mark, verb) = match step.action {
-        Action::Create => ('+', "create"),
-        Action::Change => ('~', "change"),
-        Action::Delete => ('-', "delete"),
-        Action::Wait => (' ', "wait for"),
+    let mark = match step.action {
+        Action::Create => '+',
+        Action::Change => '~',
+        Action::Delete => '-',
+        Action::Wait => ' ',
     };
     let id = step
         .id
         .as_ref()
         .map(|id| format!(" ({id})"))
         .unwrap_or_default();
-    let mut text = format!("{mark} {verb} {} {}{id}\n", step.kind, step.name);
+    let mut text = format!("{mark} {}{id}\n", step.label());
     for field in &step.fields {
         text.push_str(&format!("    {}\n", field_text(field)));
     }

@@ -21,6 +21,13 @@ pub(crate) struct Step {
     pub(crate) call: Call,
 }
 
+impl Step {
+    /// As progress and the journal call it.
+    pub(crate) fn label(&self) -> String {
+        format!("{} {} {}", self.action.verb(), self.kind, self.name)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Action {
@@ -28,6 +35,17 @@ pub(crate) enum Action {
     Change,
     Delete,
     Wait,
+}
+
+impl Action {
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Change => "change",
+            Self::Delete => "delete",
+            Self::Wait => "wait for",
+        }
+    }
 }
 
 /// A value that changes; `from` is `None` for what is new.

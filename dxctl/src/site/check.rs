@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bgp_core::config::VifKind;
+use bgp_core::config::{VifKind, value};
 use ipnet::IpNet;
 
 use super::gateway::is_transit;
@@ -153,8 +153,13 @@ fn router_of(entry: &Entry<'_, Vif>, routers: &[Entry<'_, Router>]) {
         return;
     };
     let Some(router) = &found.read else { return };
-    let is_bgpd = matches!(router.platform, Platform::Bgpd { .. });
-    if is_bgpd && router.parent.is_none() && !entry.table.has("parent") {
+    if !matches!(router.platform, Platform::Bgpd { .. }) {
+        return;
+    }
+    for (table, key) in [(&entry.table, "parent"), (&found.table, "parent")] {
+        table.parsed(key, value::interface);
+    }
+    if router.parent.is_none() && !entry.table.has("parent") {
         let text = format!(
             "no interface carries it: give `parent` here, or to router {:?}",
             router.name

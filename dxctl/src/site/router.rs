@@ -38,7 +38,7 @@ pub(super) fn read<'t>(top: &Table<'t>, folder: &Path) -> Vec<Entry<'t, Router>>
 fn one<'t>(table: Table<'t>, folder: &Path) -> Entry<'t, Router> {
     let name = table.parsed("name", |text| value::name(text).map(str::to_owned));
     let name = table.required("name", name, "\"edge-1\"");
-    let parent = table.parsed("parent", value::interface);
+    let parent = table.parsed("parent", interface);
     let router_id = table.parsed("router_id", value::router_id);
     let backup = backup(&table);
     let platform = platform(&table, folder, name.as_ref());
@@ -92,6 +92,14 @@ fn platform(table: &Table<'_>, folder: &Path, name: Option<&At<String>>) -> Opti
             None => folder.join(format!("{}.conf", name?.value)),
         },
     })
+}
+
+/// Other makers' names are longer than Linux takes; on a router with bgpd,
+/// `check` looks at that.
+pub(super) fn interface(text: &str) -> Result<String, String> {
+    let name: Result<vendor_configs::InterfaceName, _> = text.parse();
+    name.map(|_| text.to_owned())
+        .map_err(|mistake| mistake.to_string())
 }
 
 fn refuse(table: &Table<'_>, keys: &[&str], why: &str) {

@@ -9,7 +9,7 @@ use bgp_core::{Asn, aws};
 use ipnet::IpNet;
 
 use super::key::{self, KeySource};
-use super::{Entry, LeadsTo, Session, Vif, auto, tags};
+use super::{Entry, LeadsTo, Session, Vif, auto, router, tags};
 use crate::aws::{Features, PeerAddresses};
 use crate::cli::{Addresses, Auto, Preference};
 use crate::rules::{self, Findings};
@@ -91,7 +91,7 @@ fn one<'t>(table: Table<'t>, folder: &Path) -> Entry<'t, Vif> {
         );
     }
     let router = table.parsed("router", |text| Ok(text.to_owned()));
-    let parent = table.parsed("parent", value::interface);
+    let parent = table.parsed("parent", router::interface);
     let read = (|| {
         Some(Vif {
             name: name.as_ref()?.value.clone(),

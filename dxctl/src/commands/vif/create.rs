@@ -9,7 +9,7 @@ use super::key::{self, Key};
 use super::{present, wait};
 use crate::aws::{
     AwsError, Carrier, DirectConnect, Features, Filter, Gateway, NewPeer, NewVif, Outcome, PAUSES,
-    PeerAddresses, VirtualInterface, once,
+    PeerAddresses, Refusal, VirtualInterface, once,
 };
 use crate::cli::{Addresses, Auto, Global, Goal, VifCreateArgs};
 use crate::output::note;
@@ -164,6 +164,7 @@ async fn create_once(aws: &impl DirectConnect, new: &NewVif) -> Result<VirtualIn
         async || aws.create(new).await,
         async || made(aws, new).await,
         PAUSES,
+        Refusal::Final,
     )
     .await
 }

@@ -7,6 +7,7 @@ mod key;
 mod wait;
 
 pub(super) use delete::confirm;
+pub(crate) use wait::provisioned;
 
 use super::find_vif;
 use super::view::{VifView, listing, page};

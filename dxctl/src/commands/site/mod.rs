@@ -1,0 +1,175 @@
+//! The verbs that take a site file: `validate`, `plan`, `apply`, `destroy`, and
+//! `import`, which writes one.
+
+mod import;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::vif::confirm;
+use crate::apply::{Apply, Journal, Made, known_keys, observe};
+use crate::aws::Client;
+use crate::cli::{ApplyArgs, Consent, DestroyArgs, Global, PlanArgs, Run, ValidateArgs};
+use crate::output::{note, print};
+use crate::plan::{self, Keys, Plan, Wanted};
+use crate::site::{self, SCHEMA, Site};
+use crate::{Refused, Verdict};
+
+pub(super) use import::run as import;
+
+pub(super) fn validate(args: &ValidateArgs, global: &Global) -> anyhow::Result<Verdict> {
+    let Some(file) = args.file.as_deref().filter(|_| !args.schema) else {
+        print(SCHEMA)?;
+        return Ok(Verdict::Fine);
+    };
+    let site = site::load(file)?;
+    let answer = json!({
+        "site": site.name,
+        "connections": site.carriers.len(),
+        "gateways": site.gateways.len(),
+        "vifs": site.vifs.len(),
+        "routers": site.routers.len(),
+    });
+    global.reader().show(&answer, |_| {
+        format!(
+            "{}: no mistakes ({} virtual interfaces)\n",
+            file.display(),
+            site.vifs.len()
+        )
+    })?;
+    Ok(Verdict::Fine)
+}
+
+pub(super) async fn plan(args: PlanArgs, global: &Global) -> anyhow::Result<Verdict> {
+    let site = site::load(&args.file)?;
+    let keys = known_keys(&site)?;
+    let aws = connect(&site, global).await?;
+    let observed = observe(&aws, &site).await?;
+    let wanted = Wanted {
+        site: &site,
+        keys: &keys,
+    };
+    let plan = plan::plan(wanted, &observed)?;
+    tell(&plan);
+    global
+        .reader()
+        .show(&plan::to_json(&plan), |_| plan::listing(&plan))?;
+    Ok(if plan.is_empty() {
+        Verdict::Fine
+    } else {
+        Verdict::Differs
+    })
+}
+
+pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Verdict> {
+    let site = site::load(&args.file)?;
+    let keys = known_keys(&site)?;
+    let aws = connect(&site, global).await?;
+    let mut apply = start(&aws, &site, &keys, &args.file, &args.run).await?;
+    let observed = observe(&aws, &site).await?;
+    let plan = plan::plan(apply.wanted, &observed)?;
+    tell(&plan);
+    if !plan.is_empty() {
+        note(plan::listing(&plan).trim_end());
+        consented(&plan, &args.consent, "Make these changes?")?;
+        apply.execute(&plan).await?;
+        apply.verify().await?;
+    }
+    apply.journal.finish()?;
+    let answer = json!({ "changes": plan.steps.len() });
+    global.reader().show(&answer, |_| match plan.steps.len() {
+        0 => "nothing to change at AWS\n".to_owned(),
+        steps => format!("done: {steps} changes at AWS\n"),
+    })?;
+    Ok(Verdict::Fine)
+}
+
+pub(super) async fn destroy(args: DestroyArgs, global: &Global) -> anyhow::Result<Verdict> {
+    let site = site::load(&args.file)?;
+    let aws = connect(&site, global).await?;
+    let keys = Keys::new();
+    let mut apply = start(&aws, &site, &keys, &args.file, &args.run).await?;
+    let observed = observe(&aws, &site).await?;
+    let plan = plan::destroy(&site, &observed)?;
+    if !plan.is_empty() {
+        note(plan::listing(&plan).trim_end());
+        consented(&plan, &args.consent, "Delete all this?")?;
+        apply.execute(&plan).await?;
+    }
+    apply.journal.finish()?;
+    let answer = json!({ "changes": plan.steps.len() });
+    global.reader().show(&answer, |_| match plan.steps.len() {
+        0 => "nothing of it is there\n".to_owned(),
+        steps => format!("done: {steps} deletions at AWS\n"),
+    })?;
+    Ok(Verdict::Fine)
+}
+
+/// Locked, and with what a killed run left looked for.
+async fn start<'a>(
+    aws: &'a Client,
+    site: &'a Site,
+    keys: &'a Keys,
+    file: &Path,
+    run: &Run,
+) -> anyhow::Result<Apply<'a, Client>> {
+    let path = run.journal.clone().unwrap_or_else(|| beside(file));
+    let apply = Apply {
+        aws,
+        wanted: Wanted { site, keys },
+        journal: Journal::open(&path, run.lock_timeout)?,
+        limit: run.timeout,
+        made: Made::default(),
+    };
+    apply.settle(run.settle).await?;
+    Ok(apply)
+}
+
+/// `.site.toml.journal` for `site.toml`.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(file.file_name().unwrap_or_default());
+    name.push(".journal");
+    file.with_file_name(name)
+}
+
+/// The file's Region, unless --region says the same.
+async fn connect(site: &Site, global: &Global) -> Result<Client, Refused> {
+    let mut access = global.access();
+    match (&access.region, &site.region) {
+        (Some(given), Some(own)) if given != own => {
+            return Err(Refused::new(format!(
+                "the site file is about {own}, and --region says {given}"
+            )));
+        }
+        (None, Some(own)) => access.region = Some(own.clone()),
+        _ => {}
+    }
+    Client::connect(&access).await
+}
+
+fn tell(plan: &Plan) {
+    for text in &plan.notes {
+        note(format_args!("note: {text}"));
+    }
+}
+
+/// What cuts traffic needs its own word; the rest one word for all.
+fn consented(plan: &Plan, consent: &Consent, question: &str) -> anyhow::Result<()> {
+    let missing = plan.unconsented(&consent.allow);
+    if !missing.is_empty() {
+        let mut words: Vec<String> = missing.iter().map(|cut| cut.consent()).collect();
+        words.sort();
+        words.dedup();
+        return Err(Refused::new(format!(
+            "this cuts traffic, and nothing was changed. If it may: --allow {}",
+            words.join(" --allow ")
+        ))
+        .into());
+    }
+    if consent.yes {
+        return Ok(());
+    }
+    confirm(&format!("{question} [y/N] "))
+}
