@@ -1,126 +1,18 @@
-//! `dxctl monitor`: what is going on, once per interval.
+//! Samples as lines, as JSON and as a page: what goes into a pipe.
 
-use std::io::{IsTerminal, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bgp_core::api::{PathStatus, PeerStatus, ProbeStatus, Status, Swap};
+use bgp_core::api::{BfdStatus, PathStatus, PeerStatus, ProbeStatus, Status, Swap};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::MissedTickBehavior;
 
-use super::daemon::{carrying, loss_percent};
-use super::or_dash;
-use crate::Verdict;
-use crate::cli::{Global, MonitorArgs};
-use crate::control::{Control, ControlError};
-use crate::output::{Listing, Reader, ago, json_line, microseconds, print, timestamp};
+use super::super::daemon::{carrying, loss_percent, spelled};
+use super::super::or_dash;
+use crate::control::ControlError;
+use crate::output::{Listing, ago, microseconds, timestamp};
 
-pub(super) async fn run(args: MonitorArgs, global: &Global) -> anyhow::Result<Verdict> {
-    let control = Control::at(&global.socket);
-    let mut screen = Screen::open(global.reader());
-    let mut ticks = tokio::time::interval(args.interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    // Both ways of ending leave the terminal as it was.
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut taken = 0u64;
-    let mut verdict = Verdict::Fine;
-    let count = if args.once { Some(1) } else { args.count };
-    while count.is_none_or(|count| taken < count) {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            interrupted = tokio::signal::ctrl_c() => {
-                interrupted?;
-                break;
-            }
-            _ = terminated.recv() => break,
-        }
-        let answer = control.status().await;
-        // A daemon that goes away is something to see; one that never was is a mistake.
-        if taken == 0
-            && let Err(error) = answer
-        {
-            return Err(error.into());
-        }
-        verdict = if is_well(&answer) {
-            Verdict::Fine
-        } else {
-            Verdict::Differs
-        };
-        screen.show(&answer, SystemTime::now())?;
-        taken += 1;
-    }
-    Ok(verdict)
-}
-
-/// What the last sample said decides the exit status.
-fn is_well(answer: &Result<Status, ControlError>) -> bool {
-    answer
-        .as_ref()
-        .is_ok_and(|status| status.peers.iter().all(|peer| peer.state == "Established"))
-}
-
-/// Where samples go: refreshed in place on a terminal, a line each in a pipe.
-enum Screen {
-    Terminal(Alternate),
-    Lines,
-    Json,
-}
-
-impl Screen {
-    fn open(reader: Reader) -> Self {
-        match reader {
-            Reader::Machine => Self::Json,
-            Reader::Person if std::io::stdout().is_terminal() => Self::Terminal(Alternate::enter()),
-            Reader::Person => Self::Lines,
-        }
-    }
-
-    fn show(
-        &mut self,
-        answer: &Result<Status, ControlError>,
-        now: SystemTime,
-    ) -> Result<(), crate::output::Unwritable> {
-        match self {
-            Self::Terminal(alternate) => alternate.refresh(page(answer, now)),
-            Self::Lines => print(&line(answer, now)),
-            Self::Json => print(&json_line(&Sample::of(answer, now))),
-        }
-    }
-}
-
-/// The terminal's second screen. Left on drop, and the last page printed where
-/// the user was.
-struct Alternate {
-    last: String,
-}
-
-impl Alternate {
-    fn enter() -> Self {
-        // A terminal that can't be written to shows itself at the first page.
-        let _ = print("\x1b[?1049h\x1b[?25l");
-        Self {
-            last: String::new(),
-        }
-    }
-
-    fn refresh(&mut self, page: String) -> Result<(), crate::output::Unwritable> {
-        let lines: String = page.lines().map(|line| format!("{line}\x1b[K\n")).collect();
-        self.last = page;
-        print(&format!("\x1b[H{lines}\x1b[J"))
-    }
-}
-
-impl Drop for Alternate {
-    fn drop(&mut self) {
-        let mut out = std::io::stdout().lock();
-        // There is nobody left to tell.
-        let _ = write!(out, "\x1b[?25h\x1b[?1049l{}", self.last);
-        let _ = out.flush();
-    }
-}
-
+/// As JSON.
 #[derive(Serialize)]
-struct Sample<'a> {
+pub(super) struct Sample<'a> {
     at: f64,
     /// Paths with traffic on them.
     carrying: Vec<&'a str>,
@@ -139,10 +31,11 @@ struct PeerSample<'a> {
     accepted: u64,
     advertised: u64,
     last_error: Option<&'a str>,
+    bfd: Option<&'a BfdStatus>,
 }
 
 impl<'a> Sample<'a> {
-    fn of(answer: &'a Result<Status, ControlError>, now: SystemTime) -> Self {
+    pub(super) fn of(answer: &'a Result<Status, ControlError>, now: SystemTime) -> Self {
         let at = now
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO)
@@ -177,12 +70,13 @@ impl<'a> PeerSample<'a> {
             accepted: peer.prefixes.accepted,
             advertised: peer.prefixes.advertised,
             last_error: peer.last_error.as_deref(),
+            bfd: peer.bfd.as_ref(),
         }
     }
 }
 
 /// One sample in one line.
-fn line(answer: &Result<Status, ControlError>, now: SystemTime) -> String {
+pub(super) fn line(answer: &Result<Status, ControlError>, now: SystemTime) -> String {
     let status = match answer {
         Ok(status) => status,
         Err(error) => return format!("{} {error}\n", timestamp(now)),
@@ -216,6 +110,7 @@ fn path_words(path: &PathStatus) -> String {
     let mut words = vec![
         path.name.clone(),
         if path.up { "up" } else { "down" }.to_owned(),
+        format!("health={}", spelled(&path.health.state)),
     ];
     if let Some(probe) = path.best_probe() {
         words.push(format!(
@@ -235,7 +130,7 @@ fn path_words(path: &PathStatus) -> String {
 }
 
 /// One sample as a page.
-fn page(answer: &Result<Status, ControlError>, now: SystemTime) -> String {
+pub(super) fn page(answer: &Result<Status, ControlError>, now: SystemTime) -> String {
     let status = match answer {
         Ok(status) => status,
         Err(error) => return format!("{}\n\n{error}\n", timestamp(now)),
@@ -247,7 +142,7 @@ fn page(answer: &Result<Status, ControlError>, now: SystemTime) -> String {
         carrying.join(", ")
     };
     let mut text = format!(
-        "{}   AS {}   up {}   traffic: {traffic}   (Ctrl-C ends)\n\n",
+        "{}   AS {}   up {}   traffic: {traffic}\n\n",
         timestamp(now),
         status.asn,
         ago(status.uptime)
@@ -293,6 +188,7 @@ fn paths_table(paths: &[PathStatus]) -> String {
     let mut table = Listing::new(&[
         "PATH",
         "STATE",
+        "HEALTH",
         "CARRIES",
         "RTT",
         "MIN",
@@ -308,6 +204,7 @@ fn paths_table(paths: &[PathStatus]) -> String {
         table.row(vec![
             path.name.clone(),
             if path.up { "up" } else { "down" }.to_owned(),
+            spelled(&path.health.state),
             path.carries.to_string(),
             rtt(|probe| probe.rtt_last),
             rtt(|probe| probe.rtt_min),
@@ -324,7 +221,7 @@ fn paths_table(paths: &[PathStatus]) -> String {
     table.text()
 }
 
-fn swap_words(swap: &Swap) -> String {
+pub(super) fn swap_words(swap: &Swap) -> String {
     let groups = if swap.groups == 1 { "group" } else { "groups" };
     format!(
         "{} ago, {} {groups} in {}: {}",
