@@ -15,6 +15,7 @@ mod log_limit;
 pub mod netlink;
 pub mod panics;
 pub mod probe;
+mod realtime;
 pub mod router;
 pub mod session;
 pub mod transport;

@@ -3,8 +3,8 @@
 //! Read-only: `GET /v1/status`, `GET /v1/routes` (query: [`RoutesQuery`]),
 //! `GET /v1/routes/{prefix}` (an address asks for its longest match; a prefix's
 //! slash may be written `%2F`) and `GET /v1/events` (query: [`EventsQuery`]).
-//! Mutating: `POST /v1/reload`, and with a body of [`Named`] `POST /v1/drain` and
-//! `POST /v1/undrain`, with one of [`Drill`] `POST /v1/drill` and `POST /v1/drill/stop`.
+//! Mutating: `POST /v1/reload`, and with a body of [`Drain`] `POST /v1/drain`, of
+//! [`Drill`] `POST /v1/drill`, of [`Named`] `POST /v1/undrain` and `POST /v1/drill/stop`.
 //! Errors are [`ApiError`] with a 4xx or 5xx status.
 
 use std::net::IpAddr;
@@ -408,6 +408,17 @@ pub struct EvidenceItem {
 #[serde(deny_unknown_fields)]
 pub struct Named {
     pub name: String,
+}
+
+/// `POST /v1/drain`: the far end is told to send by another way, then our traffic
+/// leaves the path; its session stays up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    pub name: String,
+    /// Even where the traffic has nowhere to go.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// `POST /v1/drill`: the sessions of `name` are administratively down for at most

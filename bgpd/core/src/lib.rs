@@ -16,6 +16,7 @@ pub mod api;
 pub mod aws;
 pub mod bfd;
 pub mod config;
+pub mod path;
 pub mod peer;
 pub mod policy;
 pub mod rib;

@@ -12,18 +12,21 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{self, Path, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bgp_core::api::{ApiError, Events, EventsQuery, Reloaded, Routes, RoutesQuery};
+use bgp_core::api::{ApiError, Concerned, Events, EventsQuery, Reloaded, Routes, RoutesQuery};
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
+use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::daemon::Snapshot;
+use crate::daemon::operator::Order;
 use crate::{panics, router};
 
 pub use metrics::{Measures, MetricsServer};
@@ -33,6 +36,7 @@ pub use socket::{Server, Socket, is_answered};
 pub enum Request {
     Snapshot(oneshot::Sender<Snapshot>),
     Events(EventsQuery, oneshot::Sender<Events>),
+    Order(Order, oneshot::Sender<Result<Concerned, String>>),
     Reload(oneshot::Sender<Result<Reloaded, String>>),
 }
 
@@ -47,7 +51,12 @@ pub fn serve(
         .route("/v1/routes", get(routes))
         .route("/v1/routes/{*prefix}", get(route))
         .route("/v1/events", get(events));
-    let mutating = Router::new().route("/v1/reload", post(reload));
+    let mutating = Router::new()
+        .route("/v1/reload", post(reload))
+        .route("/v1/drain", post(order(Order::Drain)))
+        .route("/v1/undrain", post(order(Order::Undrain)))
+        .route("/v1/drill", post(order(Order::Drill)))
+        .route("/v1/drill/stop", post(order(Order::StopDrill)));
     let app = read_only
         .merge(mutating)
         .fallback(unknown)
@@ -211,8 +220,29 @@ async fn reload(State(askable): State<Askable>) -> Result<Response, Failure> {
     Ok(Json(reloaded).into_response())
 }
 
+/// Hands over what the body asks for.
+fn order<T: DeserializeOwned + Send + 'static>(
+    order: fn(T) -> Order,
+) -> impl Fn(State<Askable>, Bytes) -> BoxFuture<'static, Result<Response, Failure>>
++ Clone
++ Send
++ Sync
++ 'static {
+    move |State(askable), body| {
+        Box::pin(async move {
+            let asked = serde_json::from_slice(&body)
+                .map_err(|error| Failure(StatusCode::BAD_REQUEST, format!("the body: {error}")))?;
+            let done = askable
+                .daemon(|answer| Request::Order(order(asked), answer))
+                .await?;
+            let done = done.map_err(|why| Failure(StatusCode::UNPROCESSABLE_ENTITY, why))?;
+            Ok(Json(done).into_response())
+        })
+    }
+}
+
 async fn unknown() -> Failure {
-    let known = "GET /v1/status, /v1/routes, /v1/routes/PREFIX, /v1/events; POST /v1/reload";
+    let known = "GET /v1/status, /v1/routes, /v1/routes/PREFIX, /v1/events; POST /v1/reload, /v1/drain, /v1/undrain, /v1/drill, /v1/drill/stop";
     Failure(
         StatusCode::NOT_FOUND,
         format!("no such thing; there are: {known}"),

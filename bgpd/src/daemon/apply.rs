@@ -165,6 +165,7 @@ impl Daemon {
         if self.sessions.remove(name).is_some() {
             self.tell_router(router::Command::Remove { path: id }).await;
         }
+        self.forget_orders(name);
         self.links.forget(id);
         if let Some(fastpath) = &self.parts.fastpath {
             let why = "removed from the configuration".to_owned();

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bgp_core::api::{EventKind, Events, EventsQuery, LoggedEvent};
+use bgp_core::api::{EventKind, Events, EventsQuery, EvidenceItem, LoggedEvent};
 use hashbrown::HashMap;
 
 const KEPT: usize = 1000;
@@ -47,6 +47,12 @@ impl Journal {
         self.add(Weight::Error, subject, text.into());
     }
 
+    /// What an operator has asked for.
+    pub(super) fn drain(&mut self, subject: &str, text: impl Into<String>) {
+        let kind = EventKind::Drain;
+        self.tell(Weight::Info, kind, subject, text.into(), Vec::new());
+    }
+
     /// What a peer can cause as often as it likes.
     pub(super) fn session(&mut self, weight: Weight, peer: &str, text: String) {
         match self.admit(peer, Instant::now()) {
@@ -73,6 +79,17 @@ impl Journal {
     }
 
     fn add(&mut self, weight: Weight, subject: &str, text: String) {
+        self.tell(weight, EventKind::Other, subject, text, Vec::new());
+    }
+
+    pub(super) fn tell(
+        &mut self,
+        weight: Weight,
+        kind: EventKind,
+        subject: &str,
+        text: String,
+        evidence: Vec<EvidenceItem>,
+    ) {
         match weight {
             Weight::Info => tracing::info!(target: "bgpd", subject, "{text}"),
             Weight::Warning => tracing::warn!(target: "bgpd", subject, "{text}"),
@@ -86,9 +103,9 @@ impl Journal {
             sequence: self.sequence,
             at: wall_clock(),
             subject: subject.to_owned(),
-            kind: EventKind::Other,
+            kind,
             text,
-            evidence: Vec::new(),
+            evidence,
         };
         self.events.push_back(event);
     }

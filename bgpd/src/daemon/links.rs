@@ -38,6 +38,11 @@ pub(super) struct Links {
 type Backup = (PathId, IpAddr);
 
 impl Links {
+    /// The interface that a path's packets leave by.
+    pub(super) fn ifindex(&self, path: PathId) -> Option<u32> {
+        self.of.get(&path).map(|link| link.ifindex)
+    }
+
     pub(super) fn forget(&mut self, path: PathId) {
         self.of.remove(&path);
         self.backup_of.remove(&path);

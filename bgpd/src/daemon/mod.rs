@@ -21,6 +21,7 @@ mod keys;
 mod links;
 mod listeners;
 mod notify;
+pub mod operator;
 mod reload;
 mod sessions;
 mod status;
@@ -49,6 +50,7 @@ use ids::Ids;
 use journal::Journal;
 use links::{Links, VifState};
 use listeners::Listening;
+use operator::Operator;
 use sessions::{News, Session};
 
 pub use clean::{Clean, clean};
@@ -85,6 +87,8 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     notify::notify("READY=1");
     let signal = loop {
+        let due = daemon.operator.next_timeout();
+        let due = due.unwrap_or_else(|| Instant::now() + TICK).into();
         tokio::select! {
             // What moves traffic comes first.
             biased;
@@ -97,6 +101,7 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
             _ = hangup.recv() => daemon.on_hangup().await,
             Some(connection) = inputs.accepted.recv() => daemon.on_accepted(connection),
             Some(request) = inputs.requests.recv() => daemon.on_request(request).await,
+            () = tokio::time::sleep_until(due) => daemon.on_due(),
             _ = tick.tick() => daemon.on_tick().await,
         }
     };
@@ -142,6 +147,7 @@ struct Daemon {
     sessions: BTreeMap<Arc<str>, Session>,
     vifs: BTreeMap<Arc<str>, VifState>,
     links: Links,
+    operator: Operator,
     measures: control::Measures,
     accepted: mpsc::Sender<Connection>,
     news: mpsc::UnboundedSender<News>,
@@ -158,6 +164,7 @@ impl Daemon {
         let (router_events, router_inbox) = mpsc::unbounded_channel();
         let (back, back_inbox) = mpsc::unbounded_channel();
         let parts = Parts::start(&config, fastpath_events, router_events, back)?;
+        let operator = Operator::remembering(&config.daemon.control);
         let mut daemon = Self {
             file: file.to_owned(),
             config: Arc::new(config),
@@ -170,6 +177,7 @@ impl Daemon {
             sessions: BTreeMap::new(),
             vifs: BTreeMap::new(),
             links: Links::default(),
+            operator,
             measures: control::Measures::new(),
             accepted,
             news,
@@ -196,6 +204,7 @@ impl Daemon {
             self.metrics =
                 Some(control::MetricsServer::start(address, self.requests.clone()).await?);
         }
+        self.resume_drains();
         self.ensure_vifs().await;
         for peer in config.all_peers() {
             self.add_session(peer).await;
@@ -358,6 +367,10 @@ impl Daemon {
             }
             Request::Events(query, answer) => {
                 let _ = answer.send(self.journal.after(&query));
+            }
+            Request::Order(order, answer) => {
+                let outcome = self.on_order(order).await;
+                let _ = answer.send(outcome);
             }
             Request::Reload(answer) => {
                 let outcome = self.reload().await;

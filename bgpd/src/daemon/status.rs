@@ -29,6 +29,8 @@ pub struct Snapshot {
     config: Arc<Config>,
     /// Each path's name and id, with whether its session is up, if it has one.
     paths: Vec<(Arc<str>, PathId, Option<bool>)>,
+    /// What keeps paths empty.
+    drained: HashMap<String, String>,
     router: mpsc::Sender<router::Command>,
     fastpath: Option<fastpath::Handle>,
     pub(crate) fib: Option<fib::Handle>,
@@ -61,6 +63,7 @@ impl Daemon {
         };
         Snapshot {
             status,
+            drained: self.drained(&config),
             paths: self.named_paths(&config),
             config,
             router: self.parts.router.clone(),
@@ -69,6 +72,14 @@ impl Daemon {
             probe: self.parts.probe.clone(),
             measures: self.measures.clone(),
         }
+    }
+
+    fn drained(&self, config: &Config) -> HashMap<String, String> {
+        let peers = config.all_peers().map(|peer| &peer.name);
+        let names = peers.chain(config.paths.iter().map(|path| &path.name));
+        names
+            .filter_map(|name| Some((name.to_string(), self.operator.why(name)?)))
+            .collect()
     }
 
     fn named_paths(&self, config: &Config) -> Vec<(Arc<str>, PathId, Option<bool>)> {
@@ -171,7 +182,7 @@ impl Snapshot {
                 state: if up { Health::Up } else { Health::Down },
                 ..HealthStatus::default()
             },
-            drained: None,
+            drained: self.drained.get(name).cloned(),
             probes: self.probe.status(id),
             last_swap: state.and_then(|state| state.last_swap.as_ref()).map(swap),
         }

@@ -1,6 +1,7 @@
 //! `[bgpd]`, and how its routes reach the kernel.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::table::{Keys, Table};
 use super::{Daemon, Kernel, OnShutdown, value};
@@ -14,6 +15,7 @@ pub(super) const KEYS: Keys = Keys {
         "control",
         "metrics",
         "shutdown_message",
+        "drain_delay",
         "kernel",
     ],
     refused: &[],
@@ -23,6 +25,9 @@ const KERNEL_KEYS: Keys = Keys {
     refused: &[],
 };
 const CONTROL: &str = "/run/bgpd/bgpd.sock";
+/// Far ends converge within seconds; until then both ways work.
+const DRAIN_DELAY: Duration = Duration::from_secs(3);
+const LONGEST_DRAIN_DELAY: Duration = Duration::from_secs(300);
 const SHUTDOWN_MESSAGE: &str = "bgpd is shutting down";
 /// RT_TABLE_MAIN, and RTPROT_BGP of `/etc/iproute2/rt_protos`.
 const MAIN_TABLE: u32 = 254;
@@ -59,6 +64,9 @@ pub(super) fn read(table: &Table<'_>, asn: Option<Asn>) -> Option<Daemon> {
         shutdown_message: table
             .parsed("shutdown_message", value::shutdown_message)
             .map_or_else(|| SHUTDOWN_MESSAGE.to_owned(), |at| at.value),
+        drain_delay: table
+            .duration("drain_delay", Duration::ZERO..=LONGEST_DRAIN_DELAY)
+            .map_or(DRAIN_DELAY, |at| at.value),
         kernel,
         router_id: router_id?.value,
         asn: asn?,

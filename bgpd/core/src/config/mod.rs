@@ -69,6 +69,9 @@ pub struct Daemon {
     pub metrics: Option<SocketAddr>,
     /// Tells peers why (RFC 9003) when the daemon stops; at most 255 octets.
     pub shutdown_message: String,
+    /// How long far ends have to send by another way before our traffic leaves a
+    /// path that is drained.
+    pub drain_delay: Duration,
     pub kernel: Kernel,
 }
 
