@@ -6,6 +6,7 @@
 //! `fastpath` owns the kernel's nexthops and groups and swaps them when a path
 //! dies; `interface` makes the VLANs; `daemon` starts, reloads and stops all.
 
+pub mod bfd;
 pub mod control;
 pub mod daemon;
 pub mod fastpath;

@@ -113,9 +113,18 @@ pub struct BfdStatus {
     pub packets_received: u64,
     /// Packets thrown away: wrong TTL, authentication, length, discriminator.
     pub packets_discarded: u64,
+    /// The same, by `ttl`, `malformed`, `authentication`, `discriminator`.
+    #[serde(default)]
+    pub discarded_by_reason: std::collections::BTreeMap<String, u64>,
+    /// Times that a timer was looked at so late that silence got a second chance.
+    #[serde(default)]
+    pub late_loops: u64,
     pub flaps: u64,
     /// Seconds for which a session that flaps is still not believed.
     pub damped_for: Option<f64>,
+    /// Why there are no packets at all, with what to do.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

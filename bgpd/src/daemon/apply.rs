@@ -166,6 +166,7 @@ impl Daemon {
             self.tell_router(router::Command::Remove { path: id }).await;
         }
         self.forget_orders(name);
+        self.parts.bfd.forget(id);
         self.links.forget(id);
         if let Some(fastpath) = &self.parts.fastpath {
             let why = "removed from the configuration".to_owned();
@@ -209,6 +210,7 @@ impl Daemon {
         }
         self.refresh_links().await;
         self.set_probes();
+        self.refresh_bfd();
         self.start_waiting_sessions().await;
     }
 
@@ -285,6 +287,9 @@ fn read_keys(config: &Config) -> Result<Keys, String> {
                 keys.insert(peer.name.clone(), key);
             }
             Err(error) => errors.push(error.to_string()),
+        }
+        if let Err(error) = keys::bfd_of(peer) {
+            errors.push(error.to_string());
         }
     }
     if errors.is_empty() {

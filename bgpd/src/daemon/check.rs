@@ -50,7 +50,8 @@ impl fmt::Display for Report<'_> {
 pub fn key_file_errors(config: &Config) -> Vec<String> {
     config
         .all_peers()
-        .filter_map(|peer| keys::key_of(peer).err())
+        .flat_map(|peer| [keys::key_of(peer).err(), keys::bfd_of(peer).err()])
+        .flatten()
         .map(|error| error.to_string())
         .collect()
 }

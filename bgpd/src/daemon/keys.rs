@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use bgp_core::bfd::{KeyError, Settings};
 use bgp_core::config::{AuthKey, AuthKeyError, Peer};
 use zeroize::Zeroizing;
 
@@ -37,6 +38,8 @@ pub(super) enum Problem {
     TooLong(u64),
     #[error("{0}")]
     Key(AuthKeyError),
+    #[error("{0}")]
+    Bfd(KeyError),
 }
 
 /// More than any key with its line feed.
@@ -47,21 +50,49 @@ pub(super) fn key_of(peer: &Peer) -> Result<Option<AuthKey>, KeyFileError> {
     let Some(path) = &peer.auth_key_file else {
         return Ok(None);
     };
-    read(path).map(Some).map_err(|problem| {
+    let key = read(path);
+    key.map(Some)
+        .map_err(|problem| KeyFileError::new(peer, path, problem))
+}
+
+/// How the peer's BFD runs, with its key; `None` if it is configured without.
+pub(super) fn bfd_of(peer: &Peer) -> Result<Option<Settings>, KeyFileError> {
+    let Some(bfd) = &peer.bfd else {
+        return Ok(None);
+    };
+    let file = bfd.authentication.as_ref().map(|used| &used.key_file);
+    let refused = |problem| {
+        let path = file.cloned().unwrap_or_default();
+        KeyFileError::new(peer, &path, problem)
+    };
+    let key = file.map(|path| content(path)).transpose();
+    let key = key.map_err(refused)?;
+    let settings = bfd.settings(key.as_ref().map(|key| key.as_slice()));
+    settings.map(Some).map_err(Problem::Bfd).map_err(refused)
+}
+
+impl KeyFileError {
+    fn new(peer: &Peer, path: &Path, problem: Problem) -> Self {
         let owner = match &peer.vif {
             Some(vif) if *vif == peer.name => format!("vif {vif:?}"),
             Some(vif) => format!("vif {vif:?} (session {:?})", peer.name),
             None => format!("peer {:?}", peer.name),
         };
-        KeyFileError {
-            path: path.clone(),
+        Self {
+            path: path.to_owned(),
             owner,
             problem,
         }
-    })
+    }
 }
 
 fn read(path: &Path) -> Result<AuthKey, Problem> {
+    let content = content(path)?;
+    let text = std::str::from_utf8(&content).map_err(|_| Problem::Key(AuthKeyError::Character))?;
+    AuthKey::from_file_content(Zeroizing::new(text.to_owned())).map_err(Problem::Key)
+}
+
+fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, Problem> {
     // Without O_NONBLOCK the opening of a FIFO would wait for a writer.
     let file = OpenOptions::new()
         .read(true)
@@ -73,8 +104,7 @@ fn read(path: &Path) -> Result<AuthKey, Problem> {
     file.take(MOST_OCTETS + 1)
         .read_to_end(&mut content)
         .map_err(Problem::Unreadable)?;
-    let text = std::str::from_utf8(&content).map_err(|_| Problem::Key(AuthKeyError::Character))?;
-    AuthKey::from_file_content(Zeroizing::new(text.to_owned())).map_err(Problem::Key)
+    Ok(content)
 }
 
 /// Looks at the opened file, not at its name, which could lead elsewhere by

@@ -6,12 +6,14 @@
 //! router and fast path.
 //!
 //! - `keys`, `check`: key files, and what `bgpd check` says;
+//! - `bfd`: who is watched by it;
 //! - `sessions`: starts, stops and supervises them;
 //! - `links`: VIFs' interfaces, and which link each path uses;
 //! - `reload`: what a new configuration changes (pure), `apply`: changing it;
 //! - `status`: what the control socket shows.
 
 mod apply;
+mod bfd;
 pub mod check;
 mod claim;
 mod clean;
@@ -95,6 +97,7 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
             Some(event) = inputs.fastpath.recv() => daemon.on_fastpath(event),
             Some(news) = inputs.news.recv() => daemon.on_news(news).await,
             Some(event) = inputs.router.recv() => daemon.on_router(event),
+            Some(event) = inputs.bfd.recv() => daemon.on_bfd(event),
             Some(path) = inputs.back.recv() => daemon.on_path_back(path),
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
@@ -116,6 +119,7 @@ struct Inputs {
     accepted: mpsc::Receiver<Connection>,
     news: mpsc::UnboundedReceiver<News>,
     fastpath: mpsc::UnboundedReceiver<fastpath::Event>,
+    bfd: mpsc::UnboundedReceiver<crate::bfd::Event>,
     router: mpsc::UnboundedReceiver<router::Event>,
     /// Paths whose far end answers probes again.
     back: mpsc::UnboundedReceiver<PathId>,
@@ -129,6 +133,7 @@ struct Parts {
     /// `None`: routes are not installed.
     fastpath: Option<fastpath::Handle>,
     fib: Option<fib::Handle>,
+    bfd: crate::bfd::Handle,
     _claim: Option<Claim>,
     probe: probe::Handle,
     /// See [`restarting_until`].
@@ -163,7 +168,8 @@ impl Daemon {
         let (fastpath_events, fastpath_inbox) = mpsc::unbounded_channel();
         let (router_events, router_inbox) = mpsc::unbounded_channel();
         let (back, back_inbox) = mpsc::unbounded_channel();
-        let parts = Parts::start(&config, fastpath_events, router_events, back)?;
+        let (bfd_events, bfd_inbox) = mpsc::unbounded_channel();
+        let parts = Parts::start(&config, fastpath_events, router_events, bfd_events, back)?;
         let operator = Operator::remembering(&config.daemon.control);
         let mut daemon = Self {
             file: file.to_owned(),
@@ -189,6 +195,7 @@ impl Daemon {
             accepted: accepted_inbox,
             news: news_inbox,
             fastpath: fastpath_inbox,
+            bfd: bfd_inbox,
             router: router_inbox,
             back: back_inbox,
             requests: requests_inbox,
@@ -229,6 +236,7 @@ impl Daemon {
     /// nobody watches the link from now on.
     async fn stop(&mut self, signal: &str) {
         self.journal.info("bgpd", format!("stopping: {signal}"));
+        self.parts.bfd.disable();
         if let Some(fib) = self.parts.fib.take() {
             let routes = self.config.daemon.kernel.on_shutdown;
             let wait = match routes {
@@ -391,6 +399,7 @@ impl Parts {
         config: &Config,
         fastpath_events: mpsc::UnboundedSender<fastpath::Event>,
         router_events: mpsc::UnboundedSender<router::Event>,
+        bfd_events: mpsc::UnboundedSender<crate::bfd::Event>,
         back: mpsc::UnboundedSender<PathId>,
     ) -> anyhow::Result<Self> {
         let (router, inbox) = router::channel();
@@ -426,7 +435,10 @@ impl Parts {
         if let Some(fib) = fib.as_ref().filter(|_| !has_sessions) {
             fib.converged(Vec::new());
         }
+        let bfd =
+            crate::bfd::spawn(fastpath.clone(), bfd_events).context("can't start BFD's thread")?;
         Ok(Self {
+            bfd,
             router,
             steering,
             fastpath,

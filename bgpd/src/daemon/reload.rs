@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bgp_core::config::{self, Config, Peer, StaticPath, Vif};
+use bgp_core::config::{self, BgpWaits, Config, Peer, StaticPath, Vif};
 
 /// What becomes of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,7 @@ pub(super) fn step(old: &Peer, new: &Peer, key: KeyChange, link: LinkChange) -> 
             old.refuse_zero_hold_time != new.refuse_zero_hold_time,
         ),
         ("VIF", old.vif != new.vif),
+        ("`strict` of bfd", waits(old) != waits(new)),
     ]
     .into_iter()
     .filter_map(|(what, differs)| differs.then_some(what))
@@ -84,6 +85,11 @@ pub(super) fn step(old: &Peer, new: &Peer, key: KeyChange, link: LinkChange) -> 
     } else {
         Step::Configure
     }
+}
+
+/// Whether a session may come up before BFD is a matter of its whole life.
+fn waits(peer: &Peer) -> BgpWaits {
+    peer.bfd.as_ref().map_or(BgpWaits::No, |bfd| bfd.wait)
 }
 
 /// Whether the key file's content is another.

@@ -87,6 +87,10 @@ impl Session {
         }
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.slot, Slot::Running(_))
+    }
+
     pub(super) fn tell(&self, command: Command) {
         if let Slot::Running(running) = &self.slot
             && running.commands.try_send(command).is_err()
@@ -214,6 +218,17 @@ impl Daemon {
     }
 
     fn spawn_session(&mut self, name: &Arc<str>) {
+        let Some(peer) = self.sessions.get(name).map(|session| session.peer.clone()) else {
+            return;
+        };
+        let bfd = match self.watch_bfd(&peer) {
+            Ok(bfd) => bfd,
+            Err(error) => {
+                self.journal
+                    .error(name, format!("session not started: {error}"));
+                return self.let_wait(name, error.to_string(), Wait::Reload);
+            }
+        };
         let Some(session) = self.sessions.get_mut(name) else {
             return;
         };
@@ -224,6 +239,7 @@ impl Daemon {
             router_id: self.config.daemon.router_id,
             key: session.key.clone(),
             restarting_until: self.parts.restarting_until,
+            bfd,
         };
         let handle = session::spawn(
             settings,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgp_core::api::{
-    Health, HealthStatus, KernelStatus, PathStatus, PeerStatus, PrefixCounts, Status, Swap,
-    VifStatus,
+    BfdStatus, Health, HealthStatus, KernelStatus, PathStatus, PeerStatus, PrefixCounts, Status,
+    Swap, VifStatus,
 };
 use bgp_core::config::{Config, Vif};
 use bgp_core::{Family, PathId};
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::links::{VifState, name_of};
 use super::sessions::{Session, Slot};
 use super::{Daemon, HELD_BACK};
-use crate::{control, fastpath, fib, probe, router};
+use crate::{bfd, control, fastpath, fib, probe, router};
 
 /// How long the router may take to count its prefixes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,6 +35,7 @@ pub struct Snapshot {
     fastpath: Option<fastpath::Handle>,
     pub(crate) fib: Option<fib::Handle>,
     probe: probe::Handle,
+    bfd: bfd::Handle,
     pub(crate) measures: control::Measures,
 }
 
@@ -70,6 +71,7 @@ impl Daemon {
             fastpath: self.parts.fastpath.clone(),
             fib: self.parts.fib.clone(),
             probe: self.parts.probe.clone(),
+            bfd: self.parts.bfd.clone(),
             measures: self.measures.clone(),
         }
     }
@@ -98,12 +100,14 @@ impl Snapshot {
     /// Asks the other parts; what one of them doesn't answer stays empty.
     pub(crate) async fn complete(mut self) -> Status {
         let counts = self.counts().await;
+        let mut bfd = self.bfd_states().await;
         for peer in &mut self.status.peers {
             let id = self
                 .paths
                 .iter()
                 .find(|(name, ..)| **name == *peer.name)
                 .map(|(_, id, _)| *id);
+            peer.bfd = id.and_then(|id| bfd.remove(&id));
             peer.prefixes = id
                 .and_then(|id| counts.get(&id).copied())
                 .unwrap_or_default();
@@ -137,6 +141,14 @@ impl Snapshot {
         };
         let counts = tokio::time::timeout(PATIENCE, ask).await.ok().flatten();
         counts.unwrap_or_default().into_iter().collect()
+    }
+
+    async fn bfd_states(&self) -> HashMap<PathId, BfdStatus> {
+        let bfd = self.bfd.clone();
+        let asked = tokio::task::spawn_blocking(move || bfd.states());
+        let states = tokio::time::timeout(PATIENCE, asked).await.ok();
+        let states = states.and_then(Result::ok).unwrap_or_default();
+        states.into_iter().collect()
     }
 
     async fn forwarding(&self) -> (Vec<fastpath::PathState>, HashMap<PathId, u64>) {
@@ -240,10 +252,15 @@ impl Snapshot {
                     peer.name, peer.prefixes.held_back
                 )
             });
+        let without_bfd = status.peers.iter().filter_map(|peer| {
+            let problem = peer.bfd.as_ref()?.problem.as_ref()?;
+            Some(format!("session {}: no BFD: {problem}", peer.name))
+        });
         vifs.chain(carrier)
             .chain(sessions)
             .chain(paths)
             .chain(held_back)
+            .chain(without_bfd)
             .chain(self.kernel_problems())
             .collect()
     }

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use bgp_core::bfd::Verdict;
 use bgp_core::peer::{
     Action, ConnectionId, DownReason, Event, Negotiated, Peer, PeerSettings, State, StopReason,
 };
@@ -24,7 +25,8 @@ use super::admission::Admission;
 use super::link::Link;
 use super::report::Report;
 use super::to_router::{RouterGone, ToRouter};
-use super::{Command, Settings, Status};
+use super::{Bfd, Command, Settings, Status};
+use crate::bfd::Bgp;
 use crate::fastpath::Voice;
 use crate::log_limit::LogLimit;
 use crate::router::Outbound;
@@ -54,6 +56,7 @@ pub(super) struct Driver {
     sleep: Pin<Box<Sleep>>,
     commands: mpsc::Receiver<Command>,
     fastpath: Option<fastpath::Handle>,
+    bfd: Option<Bfd>,
 }
 
 /// What there is only in Established.
@@ -80,12 +83,13 @@ enum Wake {
     Progress,
     RouterGone,
     Outbound(Outbound),
+    Bfd(Verdict),
     Timer,
 }
 
 impl Driver {
     pub(super) fn new(
-        settings: Settings,
+        mut settings: Settings,
         commands: mpsc::Receiver<Command>,
         router: mpsc::Sender<router::Command>,
         fastpath: Option<fastpath::Handle>,
@@ -99,6 +103,7 @@ impl Driver {
         );
         Self {
             peer: Peer::new(machine, seed),
+            bfd: settings.bfd.take(),
             settings,
             links: Vec::new(),
             dial: None,
@@ -140,6 +145,7 @@ impl Driver {
                     break;
                 }
                 Wake::Outbound(outbound) => self.announce(outbound),
+                Wake::Bfd(verdict) => self.hear_bfd(verdict),
                 Wake::Timer => self.timeout(),
             }
         }
@@ -166,6 +172,7 @@ impl Driver {
             (id, outcome) = dialing(&mut self.dial) => Wake::Dialed(id, outcome),
             wake = ready(links, may_read) => wake,
             outbound = next_outbound(outbound) => Wake::Outbound(outbound),
+            verdict = next_verdict(&mut self.bfd) => Wake::Bfd(verdict),
             () = self.sleep.as_mut() => Wake::Timer,
         }
     }
@@ -203,6 +210,19 @@ impl Driver {
             return;
         }
         self.peer.handle(Event::Start, Instant::now());
+        if self.peer.state() == State::Idle {
+            self.report.last_error = Some(HELD.to_owned());
+        }
+    }
+
+    fn hear_bfd(&mut self, verdict: Verdict) {
+        let event = match verdict {
+            // RFC 5882 §3.2: that one end has switched it off is no failure.
+            Verdict::Up | Verdict::AdminDown => Event::BfdUp,
+            Verdict::Down(words) => Event::BfdDown(words),
+            Verdict::Unknown => return,
+        };
+        self.peer.handle(event, Instant::now());
     }
 
     fn command(&mut self, command: Command) {
@@ -211,6 +231,10 @@ impl Driver {
             Command::Accepted(connection) => self.accepted(connection, now),
             Command::LinkDown(words) => self.peer.handle(Event::LinkDown(words), now),
             Command::LinkUp => self.peer.handle(Event::LinkUp, now),
+            Command::Bfd(bfd) => {
+                self.bfd = bfd;
+                self.tell_bfd();
+            }
             Command::Stop(reason) => {
                 self.report.last_error = Some(reason.to_string());
                 self.peer.handle(Event::Stop(reason), now);
@@ -422,6 +446,7 @@ impl Driver {
             local,
             outbound: sender,
         });
+        self.tell_bfd();
     }
 
     /// Traffic first: the fast path moves it before anybody computes a route.
@@ -432,10 +457,20 @@ impl Driver {
         }
         tracing::debug!(peer = %self.settings.peer.name, "session down: {reason}");
         self.established = None;
+        self.tell_bfd();
         self.report.flaps += 1;
         self.report.last_error = Some(reason.to_string());
         self.report.last_down = Some(reason.clone());
         self.tell_router(router::Command::Down { path, reason });
+    }
+
+    fn tell_bfd(&self) {
+        let Some(bfd) = &self.bfd else { return };
+        let now = match self.established {
+            Some(_) => Bgp::Established,
+            None => Bgp::Down,
+        };
+        bfd.handle.bgp_is(bfd.path, now);
     }
 
     fn tell_router(&mut self, command: router::Command) {
@@ -480,6 +515,17 @@ impl Driver {
     }
 }
 
+/// Pending without BFD, and once it watches for somebody else.
+async fn next_verdict(bfd: &mut Option<Bfd>) -> Verdict {
+    match bfd {
+        Some(bfd) => match bfd.verdict.changed().await {
+            Ok(()) => bfd.verdict.borrow_and_update().clone(),
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
 async fn dialing(dial: &mut Option<Dial>) -> (ConnectionId, Result<Connection, ConnectError>) {
     match dial {
         Some(dial) => (dial.id, dial.outcome.as_mut().await),
@@ -513,6 +559,7 @@ async fn next_outbound(running: Option<&mut Running>) -> Outbound {
     }
 }
 
+const HELD: &str = "BFD is not Up yet, and BGP waits for it (`strict`); see that the far end speaks BFD with the same authentication";
 /// RFC 9687 §4: the default's lower bound.
 const SEND_HOLD_TIME_LEAST: Duration = Duration::from_secs(480);
 /// Enough for 4 SYNs that double their wait, or 7 that begin with a second each.

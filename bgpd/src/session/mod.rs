@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bgp_core::api::MessageCounts;
+use bgp_core::bfd::Verdict;
 use bgp_core::config::{self, AuthKey};
 use bgp_core::peer::{DownReason, Negotiated, State, StopReason};
 use bgp_core::{PathId, RouterId};
@@ -26,7 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::panics::{self, Panic};
 use crate::transport::Connection;
-use crate::{fastpath, router};
+use crate::{bfd, fastpath, router};
 
 /// What a session is made from.
 pub struct Settings {
@@ -39,6 +40,14 @@ pub struct Settings {
     /// After a restart over which the kernel has forwarded: when routes are
     /// selected at the latest.
     pub restarting_until: Option<Instant>,
+    pub bfd: Option<Bfd>,
+}
+
+/// What watches the way to the peer.
+pub struct Bfd {
+    pub path: PathId,
+    pub handle: bfd::Handle,
+    pub verdict: watch::Receiver<Verdict>,
 }
 
 /// What the daemon tells a session.
@@ -48,6 +57,8 @@ pub enum Command {
     /// Carrier (or the interface) is gone, or back.
     LinkDown(&'static str),
     LinkUp,
+    /// BFD was switched on or off, or has other settings.
+    Bfd(Option<Bfd>),
     /// Stop for good, or until `Start`.
     Stop(StopReason),
     Start,

@@ -184,6 +184,7 @@ impl End {
         let (router_commands, router) = mpsc::channel(8);
         let settings = Settings {
             restarting_until: None,
+            bfd: None,
             path: PathId(1),
             peer: Arc::new(setup.peer),
             router_id: setup.router_id,

@@ -168,6 +168,12 @@ impl Session {
         self.remote.discr != 0
     }
 
+    /// The Detection Time has passed: look for packets once more before
+    /// [`Session::handle_timeout`].
+    pub fn is_silent(&self, now: Instant) -> bool {
+        self.detect_at.is_some_and(|at| at <= now)
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             state: self.state,
