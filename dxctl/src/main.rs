@@ -50,7 +50,7 @@ pub(crate) enum Verdict {
 }
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::try_parse().unwrap_or_else(|error| cli::end(&error));
     log::start();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -83,6 +83,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || cause
                 .downcast_ref::<aws::AwsError>()
                 .is_some_and(|error| error.outcome == aws::Outcome::Refused)
+            || matches!(
+                cause.downcast_ref::<apply::JournalError>(),
+                Some(apply::JournalError::Busy(..))
+            )
             || cause
                 .downcast_ref::<key_file::KeyFileError>()
                 .is_some_and(key_file::KeyFileError::is_refusal)

@@ -90,14 +90,12 @@ pub(super) fn connection(connection: &sdk::Connection) -> Carrier {
         id: text(connection.connection_id()),
         name: text(connection.connection_name()),
         owner: connection.owner_account().map(str::to_owned),
-        location: connection.location().map(str::to_owned),
         state: connection
             .connection_state()
             .map_or("unknown", |s| s.as_str())
             .to_owned(),
         jumbo_frames: connection.jumbo_frame_capable(),
         hosted_vlan: vlan(connection.vlan()),
-        tags: connection.tags().iter().map(tag).collect(),
     }
 }
 
@@ -106,11 +104,9 @@ pub(super) fn lag(lag: &sdk::Lag) -> Carrier {
         id: text(lag.lag_id()),
         name: text(lag.lag_name()),
         owner: lag.owner_account().map(str::to_owned),
-        location: lag.location().map(str::to_owned),
         state: lag.lag_state().map_or("unknown", |s| s.as_str()).to_owned(),
         jumbo_frames: lag.jumbo_frame_capable(),
         hosted_vlan: None,
-        tags: lag.tags().iter().map(tag).collect(),
     }
 }
 

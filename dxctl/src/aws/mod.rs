@@ -135,11 +135,9 @@ pub(crate) mod tests {
             id: "dxcon-1".into(),
             name: "trunk".into(),
             owner: Some("111122223333".into()),
-            location: Some("EqDC2".into()),
             state: "available".into(),
             jumbo_frames: Some(true),
             hosted_vlan: None,
-            tags: Vec::new(),
         }
     }
 

@@ -202,12 +202,10 @@ pub(crate) struct Carrier {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) owner: Option<String>,
-    pub(crate) location: Option<String>,
     pub(crate) state: String,
     pub(crate) jumbo_frames: Option<bool>,
     /// A hosted connection has one VLAN, given by the partner.
     pub(crate) hosted_vlan: Option<VlanId>,
-    pub(crate) tags: Vec<Tag>,
 }
 
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ use crate::aws::{Access, Tag};
 
 pub(crate) use failover::{DrainArgs, FailoverArgs, FailoverCommand, UndrainArgs};
 pub(crate) use site::{ApplyArgs, Consent, DestroyArgs, ImportArgs, PlanArgs, Run, ValidateArgs};
-pub(crate) use router_config::{BackupArgs, RouterConfigArgs};
+pub(crate) use router_config::{BackupArgs, OfVifArgs, RouterConfigArgs};
 pub(crate) use value::{Addresses, Auto, PerVif, Preference};
 pub(crate) use watching::{CheckArgs, EventsArgs, MonitorArgs};
 
@@ -471,6 +471,17 @@ pub(crate) enum RoutesCommand {
         #[arg(value_name = "PREFIX", value_parser = value::prefix_or_address)]
         destination: String,
     },
+}
+
+/// Prints what clap has to say, help or mistake, and ends.
+pub(crate) fn end(error: &clap::Error) -> ! {
+    let is_plugin = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    if is_plugin.as_deref() == Some("check") && error.use_stderr() {
+        // There 2 is CRITICAL, and wrong usage is UNKNOWN.
+        let _unheard = error.print();
+        std::process::exit(3);
+    }
+    error.exit()
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl TextArgs {
 }
 
 /// What AWS doesn't know of a virtual interface.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "The link (VIF=VALUE: for one of several)")]
 pub(crate) struct OfVifArgs {
     /// The router's physical interface [default: the platform's usual first one]
@@ -156,7 +156,7 @@ pub(crate) struct OfVifArgs {
 }
 
 /// The way out while the links are down, by static routes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Backup path")]
 pub(crate) struct BackupArgs {
     /// Gateway of the way out while the links are down; once per family

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bgp_core::api::{
-    ApiError, Concerned, Drill, Events, EventsQuery, Named, Route, Routes, RoutesQuery, Status,
+    ApiError, Concerned, Drain, Drill, Events, EventsQuery, Named, Route, Routes, RoutesQuery, Status,
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -75,8 +75,8 @@ impl Control {
     }
 
     /// Moves the traffic of a VIF, a session or a path away, in both directions.
-    pub(crate) async fn drain(&self, name: &str) -> Result<Concerned, ControlError> {
-        self.tell("/v1/drain", &named(name)).await
+    pub(crate) async fn drain(&self, drain: &Drain) -> Result<Concerned, ControlError> {
+        self.tell("/v1/drain", drain).await
     }
 
     pub(crate) async fn undrain(&self, name: &str) -> Result<Concerned, ControlError> {
@@ -94,6 +94,12 @@ impl Control {
 
     pub(crate) async fn stop_drill(&self, name: &str) -> Result<Concerned, ControlError> {
         self.tell("/v1/drill/stop", &named(name)).await
+    }
+
+    /// Has bgpd read its configuration again. A bad one changes nothing.
+    pub(crate) async fn reload(&self) -> Result<(), ControlError> {
+        let _: serde_json::Value = self.tell("/v1/reload", &serde_json::json!({})).await?;
+        Ok(())
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, ControlError> {

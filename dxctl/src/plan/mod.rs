@@ -23,7 +23,7 @@ use crate::pick::Taken;
 use crate::site::{OWNER_TAG, Site};
 
 pub(crate) use show::{listing, to_json};
-pub(crate) use step::{Call, Cut, Field, Step};
+pub(crate) use step::{Call, Cut, Step};
 
 /// The site file, and the keys that it names and that are here.
 #[derive(Clone, Copy, Debug)]

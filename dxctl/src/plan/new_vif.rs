@@ -1,6 +1,6 @@
 //! A virtual interface that isn't there yet: what the file leaves open is picked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bgp_core::config::VifKind;
 use bgp_core::{Asn, Family, VlanId};
@@ -17,28 +17,43 @@ use crate::pick::{self, AsnRange, AsnUse, Picked, Taken};
 use crate::rules::{self, Surroundings};
 use crate::site::{LeadsTo, OWNER_TAG, Session, Site, Vif};
 
+/// Addresses in use, by whom.
+struct Holder {
+    /// Of the virtual interface, if it is one.
+    id: Option<String>,
+    taken: Taken,
+}
+
 /// Picks that don't meet one another.
 pub(super) struct Picker<'a> {
     site: &'a Site,
     observed: &'a Observed,
     found: &'a Resolved<'a>,
     asn: Option<Picked<Asn>>,
-    taken: Vec<Taken>,
+    taken: Vec<Holder>,
+    going: BTreeSet<&'a str>,
     /// With those that are going to be made, by carrier.
     on: BTreeMap<&'a str, Vec<VirtualInterface>>,
 }
 
 impl<'a> Picker<'a> {
     pub(super) fn new(site: &'a Site, observed: &'a Observed, found: &'a Resolved<'a>) -> Self {
-        let mut taken = observed.host.clone();
+        let host = observed.host.iter().cloned();
+        let mut taken: Vec<Holder> = host.map(|taken| Holder { id: None, taken }).collect();
         let there = observed.vifs.iter().filter(|vif| !vif.is_gone());
         for vif in there {
             let name = format!("used by {} ({})", vif.id, vif.name);
             let ends = vif.peers.iter().filter_map(|peer| peer.customer_address);
-            taken.extend(ends.filter_map(|net| Taken::new(net, name.clone())));
+            taken.extend(ends.filter_map(|net| {
+                Some(Holder {
+                    id: Some(vif.id.clone()),
+                    taken: Taken::new(net, name.clone())?,
+                })
+            }));
         }
         for (name, net) in written_addresses(site) {
-            taken.extend(Taken::new(net, format!("written for {name}")));
+            let written = Taken::new(net, format!("written for {name}"));
+            taken.extend(written.map(|taken| Holder { id: None, taken }));
         }
         let mut picker = Self {
             site,
@@ -46,6 +61,7 @@ impl<'a> Picker<'a> {
             found,
             asn: None,
             taken,
+            going: going(site, observed, found),
             on: BTreeMap::new(),
         };
         for carrier in found.carriers.values() {
@@ -56,9 +72,9 @@ impl<'a> Picker<'a> {
 
     /// Those that stay there, and the VLANs that the file names.
     fn on_carrier(&self, carrier: &Carrier) -> Vec<VirtualInterface> {
-        let moved = |vif: &VirtualInterface| self.found.moved.values().any(|old| old.id == vif.id);
         let there = self.observed.vifs.iter();
-        let there = there.filter(|vif| vif.carrier == carrier.id && !moved(vif));
+        let there =
+            there.filter(|vif| vif.carrier == carrier.id && !self.going.contains(vif.id.as_str()));
         let mut all: Vec<VirtualInterface> = there.cloned().collect();
         for vif in &self.site.vifs {
             let here = self.found.carriers.get(vif.carrier.as_str());
@@ -191,10 +207,12 @@ impl<'a> Picker<'a> {
                 Ok(None)
             }
             Addresses::Auto => {
-                let picked = pick::address_pair(self.site.pool, self.site.pool_length, &self.taken)
+                let taken = self.taken_for(vif);
+                let picked = pick::address_pair(self.site.pool, self.site.pool_length, &taken)
                     .map_err(|refused| refused.to_string())?;
-                let name = format!("picked for {}", vif.name);
-                self.taken.extend(Taken::new(picked.value.customer, name));
+                let own = Taken::new(picked.value.customer, format!("picked for {}", vif.name));
+                self.taken
+                    .extend(own.map(|taken| Holder { id: None, taken }));
                 notes.push(format!(
                     "vif {:?}: addresses {}: {}",
                     vif.name, picked.value, picked.reason
@@ -202,6 +220,17 @@ impl<'a> Picker<'a> {
                 Ok(Some(picked.value))
             }
         }
+    }
+
+    /// Without what goes before it is made.
+    fn taken_for(&self, vif: &Vif) -> Vec<Taken> {
+        let old = self.found.vifs.get(vif.name.as_str());
+        let stays = |holder: &&Holder| {
+            let id = holder.id.as_deref();
+            !id.is_some_and(|id| self.going.contains(id) || old.is_some_and(|old| old.id == id))
+        };
+        let staying = self.taken.iter().filter(stays);
+        staying.map(|holder| holder.taken.clone()).collect()
     }
 
     /// Where it leads to, and the gateway of the file that has to be made first.
@@ -229,14 +258,9 @@ impl<'a> Picker<'a> {
     ) -> Result<(), Vec<String>> {
         let replaced = |there: &&VirtualInterface| {
             let is_itself = there.id == planned_id(&vif.name);
-            let moved = self.found.moved.values().any(|old| old.id == there.id);
-            let replaced = self
-                .found
-                .vifs
-                .get(vif.name.as_str())
-                .is_some_and(|old| old.id == there.id);
-            let going = there.state == "deleting";
-            !is_itself && !moved && !replaced && !going
+            let old = self.found.vifs.get(vif.name.as_str());
+            let replaced = old.is_some_and(|old| old.id == there.id);
+            !is_itself && !replaced && !self.going.contains(there.id.as_str())
         };
         let here = self.on.get(carrier.id.as_str()).into_iter().flatten();
         let here: Vec<VirtualInterface> = here.filter(replaced).cloned().collect();
@@ -350,6 +374,32 @@ fn asns_in_use(site: &Site, observed: &Observed) -> AsnUse {
         }
     }
     used
+}
+
+/// What makes room before anything is made: its VLAN is another now, or AWS is
+/// deleting it and it is waited for. A run that goes on after a kill so picks what
+/// the first one would have.
+fn going<'a>(site: &Site, observed: &'a Observed, found: &Resolved<'a>) -> BTreeSet<&'a str> {
+    let mut going: BTreeSet<&str> = found.moved.values().map(|old| old.id.as_str()).collect();
+    for there in observed.vifs.iter().filter(|vif| vif.state == "deleting") {
+        let replaced = site.vifs.iter().any(|vif| {
+            let carrier = found.carriers.get(vif.carrier.as_str()).copied();
+            carrier.is_some_and(|carrier| replaces(vif, carrier, there))
+        });
+        if replaced {
+            going.insert(&there.id);
+        }
+    }
+    going
+}
+
+/// One that AWS is deleting, and that this one of the file takes the place of.
+pub(super) fn replaces(vif: &Vif, carrier: &Carrier, there: &VirtualInterface) -> bool {
+    let vlan = match vif.vlan {
+        Auto::Value(vlan) => there.vlan == Some(vlan),
+        Auto::Auto => false,
+    };
+    there.carrier == carrier.id && (vlan || there.name == vif.name)
 }
 
 /// Holds the VLAN of one that is going to be made.

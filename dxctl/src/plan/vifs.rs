@@ -4,7 +4,7 @@ use bgp_core::Family;
 use ipnet::IpNet;
 
 use super::gateways::{Tagged, list, partition, tag_steps};
-use super::new_vif::Picker;
+use super::new_vif::{Picker, replaces};
 use super::resolve::Resolved;
 use super::step::{Action, Call, Cut, Field, Step};
 use super::{Observed, Phases, Plan, Wanted, is_owned};
@@ -65,16 +65,14 @@ fn made(vif: &Vif, picker: &mut Picker<'_>, notes: &mut Vec<String>) -> Steps {
     Ok(steps)
 }
 
-/// One that AWS is still deleting holds its VLAN.
+/// One that AWS is still deleting holds its VLAN and addresses.
 fn await_vlan(vif: &Vif, observed: &Observed, found: &Resolved<'_>, phases: &mut Phases) {
     let Some(carrier) = found.carriers.get(vif.carrier.as_str()) else {
         return;
     };
-    let Auto::Value(vlan) = vif.vlan else { return };
-    let going = observed.vifs.iter().find(|there| {
-        there.carrier == carrier.id && there.vlan == Some(vlan) && there.state == "deleting"
-    });
-    if let Some(there) = going {
+    let going = observed.vifs.iter();
+    let going = going.filter(|there| there.state == "deleting" && replaces(vif, carrier, there));
+    for there in going {
         phases.put(Step {
             action: Action::Wait,
             kind: "vif",

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::find_vif;
 use super::vif::confirm;
+use crate::aws::VirtualInterface;
 use crate::cli::{BgpdConfigArgs, Global};
 use crate::key_file::{self, KeyFileError, Other, Written};
 use crate::output::{note, unified};
@@ -30,20 +31,25 @@ pub(super) async fn run(args: BgpdConfigArgs, global: &Global) -> anyhow::Result
         let vif = find_vif(&aws, wanted).await?;
         if !vifs
             .iter()
-            .any(|other: &crate::aws::VirtualInterface| other.id == vif.id)
+            .any(|other: &VirtualInterface| other.id == vif.id)
         {
             vifs.push(vif);
         }
     }
+    place(&vifs, &args)?.report(global)
+}
+
+/// Writes both, or with `--dry-run` says what would be written.
+pub(super) fn place(vifs: &[VirtualInterface], args: &BgpdConfigArgs) -> anyhow::Result<Placed> {
     let out_dir = std::path::absolute(&args.out_dir)
         .with_context(|| format!("the directory {}", args.out_dir.display()))?;
-    let site = site::gather(&vifs, &args, &out_dir.join("keys"))?;
+    let site = site::gather(vifs, args, &out_dir.join("keys"))?;
     site.notes
         .iter()
         .for_each(|text| note(format_args!("note: {text}")));
     let text = text::write(&site);
     check(&text)?;
-    put_in_place(&out_dir, &text, &site.keys, &args, global)
+    put_in_place(&out_dir, &text, &site.keys, args)
 }
 
 /// bgpd would find the same mistakes; here they come before anything is written.
@@ -83,8 +89,7 @@ fn put_in_place(
     text: &str,
     keys: &[KeyFile],
     args: &BgpdConfigArgs,
-    global: &Global,
-) -> anyhow::Result<Verdict> {
+) -> anyhow::Result<Placed> {
     let config = out_dir.join("bgpd.toml");
     let old = match fs::read_to_string(&config) {
         Ok(old) => Some(old),
@@ -119,7 +124,7 @@ fn put_in_place(
         if change == Change::Created {
             note(text.trim_end());
         }
-        return report(&config, change, &[], global, Wrote::Nothing);
+        return Ok(Placed::new(&config, change, &[], Wrote::Nothing));
     }
     if change == Change::Replaced && !args.yes {
         confirm(&format!("Replace {}? [y/N] ", config.display()))?;
@@ -143,7 +148,7 @@ fn put_in_place(
             config.display()
         ));
     }
-    report(&config, change, &written, global, Wrote::Files)
+    Ok(Placed::new(&config, change, &written, Wrote::Files))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,43 +157,70 @@ enum Wrote {
     Nothing,
 }
 
-/// A dry run that found a difference says so by its exit status.
-fn report(
-    config: &Path,
+/// What was written, or would be.
+pub(super) struct Placed {
+    config: String,
     change: Change,
-    keys: &[(PathBuf, Written)],
-    global: &Global,
+    keys: Vec<(String, Change)>,
     wrote: Wrote,
-) -> anyhow::Result<Verdict> {
-    let keys: Vec<(String, Change)> = keys
-        .iter()
-        .map(|(path, written)| {
+}
+
+impl Placed {
+    fn new(config: &Path, change: Change, keys: &[(PathBuf, Written)], wrote: Wrote) -> Self {
+        let keys = keys.iter().map(|(path, written)| {
             let change = match written {
                 Written::Created => Change::Created,
                 Written::Replaced => Change::Replaced,
                 Written::Unchanged => Change::Unchanged,
             };
             (path.display().to_string(), change)
+        });
+        Self {
+            config: config.display().to_string(),
+            change,
+            keys: keys.collect(),
+            wrote,
+        }
+    }
+
+    /// bgpd has something to read again.
+    pub(super) fn is_changed(&self) -> bool {
+        let changed = |change: Change| change != Change::Unchanged;
+        changed(self.change) || self.keys.iter().any(|(_, change)| changed(*change))
+    }
+
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        let keys = self.keys.iter();
+        let keys = keys.map(|(path, change)| json!({ "path": path, "change": change }));
+        json!({
+            "config": self.config,
+            "change": self.change,
+            "written": self.wrote == Wrote::Files && self.change != Change::Unchanged,
+            "keys": keys.collect::<Vec<_>>(),
         })
-        .collect();
-    let answer = json!({
-        "config": config.display().to_string(),
-        "change": change,
-        "written": wrote == Wrote::Files && change != Change::Unchanged,
-        "keys": keys.iter().map(|(path, change)| json!({ "path": path, "change": change })).collect::<Vec<_>>(),
-    });
-    let unwritten = wrote == Wrote::Nothing && change != Change::Unchanged;
-    global.reader().show(&answer, |_| {
-        let mut text = line(&config.display().to_string(), change, unwritten);
-        keys.iter()
-            .for_each(|(path, change)| text.push_str(&line(path, *change, false)));
+    }
+
+    pub(super) fn lines(&self) -> String {
+        let mut text = line(&self.config, self.change, self.is_unwritten());
+        for (path, change) in &self.keys {
+            text.push_str(&line(path, *change, false));
+        }
         text
-    })?;
-    Ok(if unwritten {
-        Verdict::Differs
-    } else {
-        Verdict::Fine
-    })
+    }
+
+    fn is_unwritten(&self) -> bool {
+        self.wrote == Wrote::Nothing && self.change != Change::Unchanged
+    }
+
+    /// A dry run that found a difference says so by its exit status.
+    fn report(&self, global: &Global) -> anyhow::Result<Verdict> {
+        global.reader().show(&self.to_json(), |_| self.lines())?;
+        Ok(if self.is_unwritten() {
+            Verdict::Differs
+        } else {
+            Verdict::Fine
+        })
+    }
 }
 
 fn line(path: &str, change: Change, unwritten: bool) -> String {

@@ -16,9 +16,10 @@ use vendor_configs::{
 
 use super::find_vif;
 use crate::aws::VirtualInterface;
-use crate::cli::{Global, RouterConfigArgs};
+use crate::cli::{BackupArgs, Global, OfVifArgs, RouterConfigArgs};
 use crate::output::{Listing, note};
 use crate::{Refused, Verdict};
+use plan::{Given, NoKey, Routers};
 
 pub(super) async fn run(args: RouterConfigArgs, global: &Global) -> anyhow::Result<Verdict> {
     if args.list_platforms {
@@ -53,7 +54,23 @@ async fn plans(args: &RouterConfigArgs, global: &Global) -> anyhow::Result<Vec<R
         for wanted in &args.vifs {
             vifs.push(find_vif(&aws, wanted).await?);
         }
-        plan::plans(&vifs, args)?
+        let no_key = args.of_vif.allow_no_key || args.check.is_some();
+        let given = Given {
+            of_vif: &args.of_vif,
+            backup: &args.backup,
+            routers: if args.pair {
+                Routers::Pair
+            } else {
+                Routers::One
+            },
+            // Only comparing needs none.
+            keys: if no_key {
+                NoKey::LeaveOut
+            } else {
+                NoKey::Refuse
+            },
+        };
+        plan::plans(&vifs, &given)?
     } else {
         let read = args.link.iter().map(|file| link_file::read(file));
         read.collect::<Result<_, _>>()?
@@ -67,6 +84,34 @@ async fn plans(args: &RouterConfigArgs, global: &Global) -> anyhow::Result<Vec<R
             Err(Refused::new("several --link files are several routers: give --pair").into())
         }
     }
+}
+
+/// The text of one router, without keys.
+pub(super) fn text(
+    vifs: &[VirtualInterface],
+    platform: Platform,
+    of_vif: &OfVifArgs,
+    backup: &BackupArgs,
+) -> anyhow::Result<String> {
+    let given = Given {
+        of_vif,
+        backup,
+        routers: Routers::One,
+        keys: NoKey::LeaveOut,
+    };
+    let routers = routers(plan::plans(vifs, &given)?)?;
+    let wanted = Wanted {
+        part: Part::Whole,
+        form: None,
+        keys: KeyText::Redact,
+    };
+    let templates = templates::read(None)?;
+    let texts = routers
+        .iter()
+        .map(|router| render(router, platform, &templates, wanted))
+        .collect::<Result<Vec<_>, RenderError>>()
+        .map_err(|error| Refused::new(error.to_string()))?;
+    Ok(texts.concat())
 }
 
 fn routers(plans: Vec<RouterPlan>) -> Result<Vec<Router>, Refused> {

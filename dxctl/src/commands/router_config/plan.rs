@@ -5,15 +5,39 @@ use vendor_configs::{Backup, RouterLink, RouterPlan, Session, SessionKey};
 
 use crate::Refused;
 use crate::aws::{BgpPeer, PeerKey, VirtualInterface};
-use crate::cli::{BackupArgs, Preference, RouterConfigArgs};
+use crate::cli::{BackupArgs, OfVifArgs, Preference};
 use crate::commands::per_vif::{check_named, last, matching};
 use crate::commands::view::known_kind;
 use crate::key_file;
 
+/// What AWS doesn't know.
+#[derive(Clone, Copy)]
+pub(in crate::commands) struct Given<'a> {
+    pub(in crate::commands) of_vif: &'a OfVifArgs,
+    pub(in crate::commands) backup: &'a BackupArgs,
+    pub(in crate::commands) routers: Routers,
+    pub(in crate::commands) keys: NoKey,
+}
+
+/// How many routers the virtual interfaces are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum Routers {
+    One,
+    /// One for each.
+    Pair,
+}
+
+/// What to do where a key is not known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum NoKey {
+    Refuse,
+    LeaveOut,
+}
+
 /// All virtual interfaces on one router, or with `--pair` each on its own.
-pub(super) fn plans(
+pub(in crate::commands) fn plans(
     vifs: &[VirtualInterface],
-    args: &RouterConfigArgs,
+    args: &Given<'_>,
 ) -> anyhow::Result<Vec<RouterPlan>> {
     check_options(vifs, args)?;
     let mut links = Vec::new();
@@ -25,17 +49,17 @@ pub(super) fn plans(
         hostname: hostnames.next(),
         router_id: args.of_vif.router_id,
         links,
-        backup: backup(&args.backup),
+        backup: backup(args.backup),
     };
-    Ok(if args.pair {
+    Ok(if args.routers == Routers::Pair {
         links.into_iter().map(|link| plan(vec![link])).collect()
     } else {
         vec![plan(links)]
     })
 }
 
-fn check_options(vifs: &[VirtualInterface], args: &RouterConfigArgs) -> Result<(), Refused> {
-    let given = &args.of_vif;
+fn check_options(vifs: &[VirtualInterface], args: &Given<'_>) -> Result<(), Refused> {
+    let given = args.of_vif;
     check_named(vifs, &given.parent)?;
     check_named(vifs, &given.advertise)?;
     check_named(vifs, &given.preference)?;
@@ -45,7 +69,10 @@ fn check_options(vifs: &[VirtualInterface], args: &RouterConfigArgs) -> Result<(
     check_named(vifs, &given.auth_key_file)?;
     check_named(vifs, &given.receive_limit)?;
     check_named(vifs, &given.advertise_limit)?;
-    let routers = if args.pair { vifs.len() } else { 1 };
+    let routers = match args.routers {
+        Routers::Pair => vifs.len(),
+        Routers::One => 1,
+    };
     if given.hostname.len() > routers {
         return Err(Refused::new(format!(
             "{} host names for {routers} router",
@@ -55,7 +82,7 @@ fn check_options(vifs: &[VirtualInterface], args: &RouterConfigArgs) -> Result<(
     Ok(())
 }
 
-fn link(vif: &VirtualInterface, args: &RouterConfigArgs) -> anyhow::Result<RouterLink> {
+fn link(vif: &VirtualInterface, args: &Given<'_>) -> anyhow::Result<RouterLink> {
     let lacks = |what: &str| {
         Refused::new(format!(
             "{} ({}) has no {what} yet (state {}): try again when AWS has provisioned it (dxctl vif wait {})",
@@ -64,7 +91,7 @@ fn link(vif: &VirtualInterface, args: &RouterConfigArgs) -> anyhow::Result<Route
     };
     let word = |error: vendor_configs::Mistake| Refused::new(format!("{}: {error}", vif.id));
     let kind = known_kind(vif)?;
-    let given = &args.of_vif;
+    let given = args.of_vif;
     let mut sessions = Vec::new();
     for peer in vif.peers.iter().filter(|peer| !peer.is_gone()) {
         sessions.push(session(vif, peer, args)?.ok_or_else(|| lacks("session with addresses"))?);
@@ -109,18 +136,17 @@ fn link(vif: &VirtualInterface, args: &RouterConfigArgs) -> anyhow::Result<Route
 fn session(
     vif: &VirtualInterface,
     peer: &BgpPeer,
-    args: &RouterConfigArgs,
+    args: &Given<'_>,
 ) -> anyhow::Result<Option<Session>> {
     let ends = (peer.customer_address, peer.amazon_address, vif.amazon_asn);
     let (Some(local), Some(amazon), Some(peer_asn)) = ends else {
         return Ok(None);
     };
-    let given = &args.of_vif;
+    let given = args.of_vif;
     let key = match (last(vif, &given.auth_key_file), &peer.key) {
         (Some(file), _) => SessionKey::Md5(key_file::read(file)?),
         (None, PeerKey::Known(key)) => SessionKey::Md5(key.clone()),
-        // Only comparing needs none.
-        (None, _) if given.allow_no_key || args.check.is_some() => SessionKey::LeftOut,
+        (None, _) if args.keys == NoKey::LeaveOut => SessionKey::LeftOut,
         (None, PeerKey::Hidden) => {
             return Err(Refused::new(format!(
                 "AWS does not show the MD5 key of {}'s {} session: give it with --auth-key-file, or --allow-no-key to do without",

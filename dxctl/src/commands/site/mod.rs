@@ -2,6 +2,7 @@
 //! `import`, which writes one.
 
 mod import;
+mod routers;
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use super::vif::confirm;
 use crate::apply::{Apply, Journal, Made, known_keys, observe};
-use crate::aws::Client;
+use crate::aws::{Client, DirectConnect, Filter};
 use crate::cli::{ApplyArgs, Consent, DestroyArgs, Global, PlanArgs, Run, ValidateArgs};
 use crate::output::{note, print};
 use crate::plan::{self, Keys, Plan, Wanted};
@@ -73,16 +74,43 @@ pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Ve
     if !plan.is_empty() {
         note(plan::listing(&plan).trim_end());
         consented(&plan, &args.consent, "Make these changes?")?;
-        apply.execute(&plan).await?;
+    }
+    apply.execute(&plan).await?;
+    if !plan.is_empty() {
         apply.verify().await?;
     }
+    let ids = apply.made.vifs;
+    let all = aws.virtual_interfaces(Filter::All).await?;
+    // Keys that were made on the way are here now.
+    let keys = known_keys(&site)?;
+    let written = routers::write(&site, &keys, &all, &ids, &args.consent, global)?;
+    let wrong = if args.verify.is_zero() {
+        Vec::new()
+    } else {
+        routers::bring_up(&written, &aws, args.verify).await?
+    };
     apply.journal.finish()?;
-    let answer = json!({ "changes": plan.steps.len() });
-    global.reader().show(&answer, |_| match plan.steps.len() {
-        0 => "nothing to change at AWS\n".to_owned(),
-        steps => format!("done: {steps} changes at AWS\n"),
+    let answer = json!({
+        "changes": plan.steps.len(),
+        "routers": written.iter().map(|one| &one.json).collect::<Vec<_>>(),
+        "problems": wrong,
+    });
+    global.reader().show(&answer, |_| {
+        let mut text = match plan.steps.len() {
+            0 => "nothing to change at AWS\n".to_owned(),
+            steps => format!("done: {steps} changes at AWS\n"),
+        };
+        written.iter().for_each(|one| text.push_str(&one.lines));
+        for problem in &wrong {
+            text.push_str(&format!("{problem}\n"));
+        }
+        text
     })?;
-    Ok(Verdict::Fine)
+    Ok(if wrong.is_empty() {
+        Verdict::Fine
+    } else {
+        Verdict::Differs
+    })
 }
 
 pub(super) async fn destroy(args: DestroyArgs, global: &Global) -> anyhow::Result<Verdict> {

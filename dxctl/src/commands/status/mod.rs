@@ -41,6 +41,21 @@ pub(super) async fn run(args: StatusArgs, global: &Global) -> anyhow::Result<Ver
     })
 }
 
+/// What is wrong with the sessions of these virtual interfaces, as both sides
+/// see them; empty when all are up.
+pub(super) fn problems(vifs: &[VirtualInterface], local: &Status) -> Vec<String> {
+    let pairs = join::pairs(Some(vifs), Some(local)).into_iter();
+    let theirs = pairs.filter(|pair| pair.aws.is_some());
+    let told = theirs.flat_map(|pair| {
+        let problems = explain::findings(&pair).into_iter();
+        problems
+            .filter(Finding::is_problem)
+            .map(|finding| format!("{}: {finding}", pair.name()))
+            .collect::<Vec<_>>()
+    });
+    told.collect()
+}
+
 type Sides = (Option<Vec<VirtualInterface>>, Option<Status>);
 
 /// One side that can't be asked is a note; both are an error.
