@@ -144,5 +144,5 @@ const COUNTED_IN_A_ROW: u32 = 2;
 /// Losses in a row that are no burst any more, if they last long enough.
 const LONG_RUN: u32 = 5;
 /// Routers converge, queues overflow: what takes longer is an outage.
-const BURST: Duration = Duration::from_millis(200);
+const BURST: Duration = Duration::from_millis(400);
 const WINDOW: u32 = 100;

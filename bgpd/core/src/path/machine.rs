@@ -15,6 +15,8 @@ pub struct PathHealth {
     state: Health,
     since: Instant,
     reason: String,
+    /// Why it was last not up.
+    cause: String,
     heard: Heard,
     /// Drained: what happens to it meanwhile is no failure.
     is_drained: bool,
@@ -83,6 +85,7 @@ impl PathHealth {
             state: Health::Down,
             since: now,
             reason: "not up yet".into(),
+            cause: String::new(),
             heard: Heard::default(),
             is_drained: false,
             hold: Hold::default(),
@@ -239,6 +242,7 @@ impl PathHealth {
             true => trust,
             false => Trust::Full,
         };
+        self.cause.clone_from(&reason);
         self.go(to, reason, now);
     }
 
@@ -293,15 +297,9 @@ impl PathHealth {
             Health::Recovering
         };
         if self.state != to {
-            let reason = format!("well again after: {}", self.cause());
+            let reason = format!("well again after: {}", self.cause);
             self.go(to, reason, now);
         }
-    }
-
-    /// What it recovers from.
-    fn cause(&self) -> &str {
-        let reason = self.reason.as_str();
-        reason.strip_prefix("well again after: ").unwrap_or(reason)
     }
 
     fn rise(&mut self, now: Instant) {
