@@ -71,12 +71,15 @@ impl Control {
 
     /// Any answer's body, as it is.
     pub fn text(&self, method: &str, path: &str) -> Result<String, Error> {
-        let answer = self
-            .exchange(method, path)
-            .map_err(|source| Error::Unreachable {
-                socket: self.0.clone(),
-                source,
-            })?;
+        self.answer(self.exchange(method, path, ""))
+    }
+
+    /// The body of an answer that is not an error.
+    fn answer(&self, answer: io::Result<String>) -> Result<String, Error> {
+        let answer = answer.map_err(|source| Error::Unreachable {
+            socket: self.0.clone(),
+            source,
+        })?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.lines().next().unwrap_or("").to_owned();
         if status.contains(" 200 ") {
@@ -92,13 +95,19 @@ impl Control {
         serde_json::from_str(&text).map_err(|source| Error::Unexpected { source, text })
     }
 
+    /// What the daemon is to do, with what it needs to know as JSON.
+    pub fn post(&self, path: &str, body: &str) -> Result<String, Error> {
+        self.answer(self.exchange("POST", path, body))
+    }
+
     /// HTTP/1.0: the answer ends where the connection does, in one piece.
-    fn exchange(&self, method: &str, path: &str) -> io::Result<String> {
+    fn exchange(&self, method: &str, path: &str, body: &str) -> io::Result<String> {
         let mut stream = UnixStream::connect(&self.0)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         write!(
             stream,
-            "{method} {path} HTTP/1.0\r\nHost: bgpd\r\nContent-Length: 0\r\n\r\n"
+            "{method} {path} HTTP/1.0\r\nHost: bgpd\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

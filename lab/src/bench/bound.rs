@@ -73,6 +73,8 @@ mod tests {
             cases: vec![Measured {
                 scenario: "table",
                 title: "small".into(),
+                goal: None,
+                notes: vec![],
                 entrants: vec![entrant("bgpd", 3.0), entrant("BIRD", 4.0)],
             }],
         };

@@ -30,6 +30,23 @@ impl Quantity {
         }
     }
 
+    /// How many times, or how many of them.
+    pub const fn count(name: &'static str) -> Self {
+        Self {
+            name,
+            unit: "",
+            digits: 0,
+        }
+    }
+
+    /// `convergence, s`
+    pub fn title(self) -> String {
+        match self.unit {
+            "" => self.name.to_owned(),
+            unit => format!("{}, {unit}", self.name),
+        }
+    }
+
     pub const fn megabytes(name: &'static str) -> Self {
         Self {
             name,
@@ -55,7 +72,8 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, (Quantity { name, unit, digits }, value)) in self.0.iter().enumerate() {
             let comma = if number == 0 { "" } else { ", " };
-            write!(f, "{comma}{name} {value:.digits$} {unit}")?;
+            let space = if unit.is_empty() { "" } else { " " };
+            write!(f, "{comma}{name} {value:.digits$}{space}{unit}")?;
         }
         Ok(())
     }
@@ -66,7 +84,7 @@ impl Serialize for Figures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (quantity, value) in &self.0 {
-            map.serialize_entry(&format!("{}, {}", quantity.name, quantity.unit), value)?;
+            map.serialize_entry(&quantity.title(), value)?;
         }
         map.end()
     }

@@ -33,6 +33,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use bound::Bound;
 use report::{Measured, Report};
+use scenario::failover::{Fault, Faults};
 use scenario::{Case, Options, Rounds, Scenario};
 use speaker::{Programs, Speaker};
 
@@ -55,7 +56,7 @@ pub struct Args {
     #[arg(long, value_enum, value_delimiter = ',')]
     speakers: Option<Vec<Speaker>>,
     /// Sizes of the table [default: the scenario's]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', visible_alias = "sizes")]
     prefixes: Option<Vec<usize>>,
     /// Neighbors that each send the whole table [default: the scenario's]
     #[arg(long)]
@@ -72,6 +73,15 @@ pub struct Args {
     /// Changes a second in `churn`.
     #[arg(long, default_value_t = 10_000)]
     rate: u32,
+    /// What goes wrong in `failover` [default: everything]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    faults: Option<Vec<Fault>>,
+    /// How many processes beside compute for nothing in `failover`: `0,8` for both.
+    #[arg(long, value_delimiter = ',', default_value = "0")]
+    hogs: Vec<u8>,
+    /// How long `failover` looks for false moves.
+    #[arg(long, default_value_t = 1)]
+    minutes: u64,
     /// The same number, the same table.
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -105,11 +115,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     raise_open_files()?;
     let options = args.options()?;
     let scenarios = match args.scenarios.as_slice() {
-        [] => Scenario::value_variants(),
-        asked => asked,
+        [] => Scenario::value_variants()
+            .iter()
+            .copied()
+            .filter(|scenario| scenario.is_for_everyone())
+            .collect(),
+        asked => asked.to_vec(),
     };
     let mut report = Report::default();
-    for &scenario in scenarios {
+    for scenario in scenarios {
         for case in scenario.cases(&options)? {
             let measured = measure(scenario, &case, args.rounds)?;
             if !args.json {
@@ -158,6 +172,12 @@ impl Args {
             patience: Duration::from_secs(self.patience),
             duration: Duration::from_secs(self.duration),
             rate: self.rate,
+            rounds: self.rounds,
+            faults: Faults {
+                faults: self.faults.clone(),
+                hogs: self.hogs.clone(),
+                quiet: Duration::from_secs(self.minutes * 60),
+            },
         })
     }
 }
@@ -181,6 +201,8 @@ fn measure(scenario: Scenario, case: &Case, rounds: u16) -> anyhow::Result<Measu
     Ok(Measured {
         scenario: name,
         title: case.title.clone(),
+        goal: case.goal,
+        notes: case.notes.clone(),
         entrants: entrants
             .map(|(entrant, rounds)| report::Rounds::new(entrant.name, rounds))
             .collect(),

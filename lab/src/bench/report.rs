@@ -17,6 +17,12 @@ pub struct Report {
 pub struct Measured {
     pub scenario: &'static str,
     pub title: String,
+    /// What is wanted of the first entrant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goal: Option<&'static str>,
+    /// Why some have not taken part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The first is the one that the others are compared with.
     pub entrants: Vec<Rounds>,
 }
@@ -73,11 +79,7 @@ impl Measured {
         let quantities: Vec<Quantity> = self.quantities();
         let mut text = format!("{}: {}\n{:<14}", self.scenario, self.title, "");
         for quantity in &quantities {
-            let _ = write!(
-                text,
-                " {:>22}",
-                format!("{}, {}", quantity.name, quantity.unit)
-            );
+            let _ = write!(text, " {:>22}", quantity.title());
         }
         text.push('\n');
         for rounds in &self.entrants {
@@ -99,6 +101,12 @@ impl Measured {
                 );
             }
             text.push('\n');
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "{note}");
+        }
+        if let Some(goal) = self.goal {
+            let _ = writeln!(text, "{:<14} {goal}", "goal");
         }
         text
     }
@@ -134,7 +142,8 @@ impl Measured {
     fn ratio(&self, quantity: Quantity, other: &Rounds) -> Option<f64> {
         let first = self.entrants.first()?.median.value(quantity)?;
         let second = other.median.value(quantity)?;
-        (second > 0.0).then(|| first / second)
+        let comparable = second > 0.0 && first.is_finite() && second.is_finite();
+        comparable.then(|| first / second)
     }
 }
 
@@ -143,11 +152,18 @@ fn cell(rounds: &Rounds, quantity: Quantity) -> String {
     let Some(median) = rounds.median.value(quantity) else {
         return "–".into();
     };
+    let shown = |value: f64| {
+        if value.is_finite() {
+            format!("{value:.digits$}")
+        } else {
+            "never".to_owned()
+        }
+    };
     if rounds.rounds.len() < 2 {
-        return format!("{median:.digits$}");
+        return shown(median);
     }
     let (low, high) = rounds.range(quantity);
-    format!("{median:.digits$} ({low:.digits$}–{high:.digits$})")
+    format!("{} ({}–{})", shown(median), shown(low), shown(high))
 }
 
 #[cfg(test)]
@@ -174,11 +190,15 @@ mod tests {
         let measured = Measured {
             scenario: "table",
             title: "two prefixes".into(),
+            goal: Some("at most BIRD's"),
+            notes: vec!["FRR: – (it is not installed)".into()],
             entrants: vec![rounds("bgpd", &[3.0]), rounds("BIRD", &[2.0])],
         };
         let table = measured.table();
         assert!(table.contains("bgpd/BIRD"), "{table}");
         assert!(table.contains("1.50x"), "{table}");
+        assert!(table.contains("at most BIRD's"), "{table}");
+        assert!(table.contains("FRR: –"), "{table}");
         let ratios = measured.ratios();
         assert!(matches!(&ratios[..], [ratio] if ratio.other == "BIRD" && ratio.value == 1.5));
     }

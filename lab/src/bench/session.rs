@@ -10,7 +10,7 @@ use bgp_core::Family;
 use bgp_core::wire::{self, Capabilities, Codec, Message, Open};
 use bytes::{Buf, Bytes, BytesMut};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::count::{self, Present};
 use super::lane::Neighbor;
@@ -145,6 +145,14 @@ impl Session {
         let stream = TcpStream::from(socket);
         epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLOUT, self.number))?;
         self.phase = Phase::Connecting(stream);
+        Ok(())
+    }
+
+    /// Its end will be a TCP reset, not a farewell.
+    pub fn reset_on_close(&self) -> anyhow::Result<()> {
+        if let Some(stream) = self.phase.stream() {
+            SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+        }
         Ok(())
     }
 

@@ -72,6 +72,16 @@ fn start_zebra(
     Ok(zebra)
 }
 
+/// BFD for the peers that bgpd names to it. Start it after the others.
+pub fn start_bfdd(namespace: &Namespace, directory: &Path, text: &str) -> anyhow::Result<Process> {
+    let config = write_private(directory.join("bfdd.conf"), text)?;
+    run(Command::new("chown").arg("frr:frr").arg(&config), None)?;
+    let socket = directory.join("bfdd.sock");
+    let options = ["--bfdctl".to_owned(), socket.display().to_string()];
+    let options = options.each_ref().map(String::as_str);
+    Ok(daemon(namespace, directory, "bfdd", &config, &options)?)
+}
+
 fn daemon(
     namespace: &Namespace,
     directory: &Path,

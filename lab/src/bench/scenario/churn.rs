@@ -59,7 +59,7 @@ pub(super) fn cases(options: &Options) -> anyhow::Result<Vec<Case>> {
         for entrant in &mut entrants {
             entrant.rounds = Rounds::One;
         }
-        Ok(Case { title, entrants })
+        Ok(Case::new(title, entrants))
     };
     sizes.map(case).collect()
 }

@@ -53,10 +53,8 @@ fn case(options: &Options, size: usize) -> anyhow::Result<Case> {
         rounds: Rounds::All,
         round: Box::new(move || limit.bare_netlink()),
     });
-    Ok(Case {
-        title: format!("{size} IPv4 prefixes from one feeder into the kernel"),
-        entrants,
-    })
+    let title = format!("{size} IPv4 prefixes from one feeder into the kernel");
+    Ok(Case::new(title, entrants))
 }
 
 struct Load {

@@ -2,6 +2,7 @@
 //! entrants take turns.
 
 mod churn;
+pub mod failover;
 mod ipv6;
 mod kernel;
 mod peers;
@@ -35,6 +36,10 @@ pub enum Scenario {
     Peers,
     /// 1,000,000 prefixes from one feeder into the kernel
     Kernel,
+    /// Faults of a path under traffic: what is lost, how soon it moves (only if named)
+    Failover,
+    /// As many rounds of cut and mend, for random times (only if named)
+    Soak,
     /// 10,000 UPDATEs a second for ten minutes, each of which changes the kernel
     Churn,
 }
@@ -53,11 +58,19 @@ pub struct Options {
     pub duration: Duration,
     /// Of `churn`: changes a second.
     pub rate: u32,
+    /// Of `soak`.
+    pub rounds: u16,
+    /// Of `failover`.
+    pub faults: failover::Faults,
 }
 
 /// Entrants that are compared with each other.
 pub struct Case {
     pub title: String,
+    /// What is wanted of bgpd, in words.
+    pub goal: Option<&'static str>,
+    /// Of those that can't take part, why.
+    pub notes: Vec<String>,
     pub entrants: Vec<Entrant>,
 }
 
@@ -76,6 +89,11 @@ pub enum Rounds {
 }
 
 impl Scenario {
+    /// Those that take hours are run when they are named.
+    pub const fn is_for_everyone(self) -> bool {
+        !matches!(self, Self::Failover | Self::Soak)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -84,6 +102,8 @@ impl Scenario {
             Self::Receivers => "receivers",
             Self::Peers => "peers",
             Self::Kernel => "kernel",
+            Self::Failover => "failover",
+            Self::Soak => "soak",
             Self::Churn => "churn",
         }
     }
@@ -96,7 +116,20 @@ impl Scenario {
             Self::Receivers => receivers::cases(options),
             Self::Peers => peers::cases(options),
             Self::Kernel => kernel::cases(options),
+            Self::Failover => failover::cases(options),
+            Self::Soak => Ok(vec![failover::soak_case(options)]),
             Self::Churn => churn::cases(options),
+        }
+    }
+}
+
+impl Case {
+    fn new(title: String, entrants: Vec<Entrant>) -> Self {
+        Self {
+            title,
+            goal: None,
+            notes: vec![],
+            entrants,
         }
     }
 }
@@ -163,15 +196,12 @@ impl Options {
             Family::Ipv4 => "IPv4",
             Family::Ipv6 => "IPv6",
         };
-        Ok(Case {
-            title: format!(
-                "{} {family} prefixes, {feeders} feeders, {receivers} receivers",
-                course.prefixes
-            ),
-            entrants: self.entrants(speakers, rounds, move |speaker, programs| {
-                course.run(speaker, programs)
-            }),
-        })
+        let title = format!(
+            "{} {family} prefixes, {feeders} feeders, {receivers} receivers",
+            course.prefixes
+        );
+        let round = move |speaker, programs: &Programs| course.run(speaker, programs);
+        Ok(Case::new(title, self.entrants(speakers, rounds, round)))
     }
 }
 

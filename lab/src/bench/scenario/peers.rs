@@ -32,10 +32,8 @@ pub(super) fn cases(options: &Options) -> anyhow::Result<Vec<Case>> {
         let peers = Arc::clone(&peers);
         let sessions = peers.feeds.len();
         let round = move |speaker, programs: &Programs| peers.run(speaker, programs, at_once);
-        Case {
-            title: format!("{sessions} sessions with {EACH} prefixes each, dialled {how}"),
-            entrants: options.entrants(speakers, Rounds::One, round),
-        }
+        let title = format!("{sessions} sessions with {EACH} prefixes each, dialled {how}");
+        Case::new(title, options.entrants(speakers, Rounds::One, round))
     };
     Ok(vec![
         case("all at once", usize::MAX, &[Speaker::Bgpd]),

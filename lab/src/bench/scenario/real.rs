@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use super::{ALL_SPEAKERS, Case, Options, Rounds};
 use crate::bench::course::{Course, Feeder};
 use crate::bench::lane::{Neighbor, Takes};
+use crate::bench::speaker::Programs;
 use crate::bench::{mrt, session, table};
 
 pub(super) fn cases(options: &Options) -> anyhow::Result<Vec<Case>> {
@@ -34,15 +35,13 @@ pub(super) fn cases(options: &Options) -> anyhow::Result<Vec<Case>> {
         prefixes: prefixes.len(),
         patience: options.patience,
     };
-    Ok(vec![Case {
-        title: format!(
-            "{} prefixes of AS 3856 in 2015, {FEEDERS} feeders, 1 receiver",
-            prefixes.len()
-        ),
-        entrants: options.entrants(&ALL_SPEAKERS, Rounds::One, move |speaker, programs| {
-            course.run(speaker, programs)
-        }),
-    }])
+    let title = format!(
+        "{} prefixes of AS 3856 in 2015, {FEEDERS} feeders, 1 receiver",
+        prefixes.len()
+    );
+    let round = move |speaker, programs: &Programs| course.run(speaker, programs);
+    let entrants = options.entrants(&ALL_SPEAKERS, Rounds::One, round);
+    Ok(vec![Case::new(title, entrants)])
 }
 
 /// As this neighbor would have passed it on: its AS in front, itself as next hop.

@@ -1,0 +1,20 @@
+//! Threads that make the load and the faults: they may not wait for the CPU
+//! behind what is measured, nor behind the hogs.
+
+use std::process::Command;
+
+use nix::unistd::gettid;
+
+use crate::world;
+
+/// Gives the calling thread a real-time priority, below those of the measured
+/// programs; without it figures are noisier.
+pub fn run_ahead_of_others() {
+    let mut command = Command::new("chrt");
+    command.args(["--fifo", "--pid", PRIORITY, &gettid().to_string()]);
+    if let Err(error) = world::run(&mut command, None) {
+        tracing::warn!("no real-time priority: {error}");
+    }
+}
+
+const PRIORITY: &str = "5";
