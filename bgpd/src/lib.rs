@@ -11,6 +11,7 @@ pub mod control;
 pub mod daemon;
 pub mod fastpath;
 pub mod fib;
+pub mod health;
 pub mod interface;
 mod log_limit;
 pub mod netlink;

@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bgp_core::api::{PeerStatus, Status};
+use bgp_core::api::{Health, PeerStatus, Status};
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
@@ -29,6 +29,8 @@ use crate::fib;
 #[derive(Clone)]
 pub struct Measures {
     swaps: Histogram,
+    moves: IntCounter,
+    transitions: IntCounterVec,
 }
 
 impl Default for Measures {
@@ -47,13 +49,27 @@ impl Measures {
             "Time from an event to the kernel's answer when traffic is moved to another path",
         )
         .buckets(buckets);
+        let moves = IntCounter::new("bgpd_swaps_total", "Times that traffic was moved");
+        let transitions = Opts::new(
+            "bgpd_path_health_transitions_total",
+            "Times that a path's health has changed",
+        );
+        let transitions = IntCounterVec::new(transitions, &["path", "from", "to"]);
         Self {
             swaps: Histogram::with_opts(options).expect("invariant: name and buckets are valid"),
+            moves: moves.expect("invariant: the name is valid"),
+            transitions: transitions.expect("invariant: the names are valid"),
         }
     }
 
     pub fn observe_swap(&self, took: Duration) {
         self.swaps.observe(took.as_secs_f64());
+        self.moves.inc();
+    }
+
+    pub fn observe_transition(&self, path: &str, from: Health, to: Health) {
+        let labels = [path, health_name(from), health_name(to)];
+        self.transitions.with_label_values(&labels).inc();
     }
 }
 
@@ -106,18 +122,32 @@ fn render(
 ) -> prometheus::Result<String> {
     let registry = Registry::new();
     registry.register(Box::new(measures.swaps.clone()))?;
+    registry.register(Box::new(measures.moves.clone()))?;
+    registry.register(Box::new(measures.transitions.clone()))?;
     registry.register(Box::new(
         prometheus::process_collector::ProcessCollector::for_self(),
     ))?;
     process(status, &registry)?;
     peers(status, &registry)?;
     paths(status, &registry)?;
+    health(status, &registry)?;
     kernel(status, &registry)?;
     if let Some(fib) = fib {
         repairs(fib, &registry)?;
         registry.register(Box::new(fib.latency()))?;
     }
     TextEncoder::new().encode_to_string(&registry.gather())
+}
+
+pub const fn health_name(state: Health) -> &'static str {
+    match state {
+        Health::Up => "up",
+        Health::Suspect => "suspect",
+        Health::Degraded => "degraded",
+        Health::Down => "down",
+        Health::Recovering => "recovering",
+        Health::Held => "held",
+    }
 }
 
 fn register<C: Collector + Clone + 'static>(
@@ -251,6 +281,53 @@ fn kinds(peer: &PeerStatus) -> [(&'static str, u64); 6] {
         ("stale", counts.stale),
     ]
 }
+
+fn health(status: &Status, registry: &Registry) -> prometheus::Result<()> {
+    let gauge = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<GaugeVec> {
+        register(registry, GaugeVec::new(Opts::new(name, help), labels)?)
+    };
+    let state = gauge(
+        "bgpd_path_health",
+        "1 for the state that the path is in, 0 for the others",
+        &["path", "state"],
+    )?;
+    let failures = gauge(
+        "bgpd_path_failures",
+        "Failures of the path that its hold time remembers",
+        &["path"],
+    )?;
+    let returns = gauge(
+        "bgpd_path_returns_in_seconds",
+        "Until the path may carry traffic again, if all stays well",
+        &["path"],
+    )?;
+    for path in &status.paths {
+        let name = path.name.as_str();
+        for one in HEALTH {
+            let is_in = f64::from(u8::from(path.health.state == one));
+            state
+                .with_label_values(&[name, health_name(one)])
+                .set(is_in);
+        }
+        let health = &path.health;
+        failures
+            .with_label_values(&[name])
+            .set(health.failures.into());
+        if let Some(left) = health.returns_in {
+            returns.with_label_values(&[name]).set(left);
+        }
+    }
+    Ok(())
+}
+
+const HEALTH: [Health; 6] = [
+    Health::Up,
+    Health::Suspect,
+    Health::Degraded,
+    Health::Down,
+    Health::Recovering,
+    Health::Held,
+];
 
 fn paths(status: &Status, registry: &Registry) -> prometheus::Result<()> {
     let up = register(

@@ -29,7 +29,7 @@ use crate::daemon::Snapshot;
 use crate::daemon::operator::Order;
 use crate::{panics, router};
 
-pub use metrics::{Measures, MetricsServer};
+pub use metrics::{Measures, MetricsServer, health_name};
 pub use socket::{Server, Socket, is_answered};
 
 /// What only the daemon's task can answer.

@@ -208,6 +208,7 @@ impl Daemon {
                 Some(_) => {}
             }
         }
+        self.watch_paths();
         self.refresh_links().await;
         self.set_probes();
         self.refresh_bfd();

@@ -57,11 +57,13 @@ impl Journal {
     pub(super) fn session(&mut self, weight: Weight, peer: &str, text: String) {
         match self.admit(peer, Instant::now()) {
             None => {}
-            Some(0) => self.add(weight, peer, text),
-            Some(untold) => self.add(
+            Some(0) => self.tell(weight, EventKind::Session, peer, text, Vec::new()),
+            Some(untold) => self.tell(
                 weight,
+                EventKind::Session,
                 peer,
                 format!("{text} ({untold} events before this one were too many to tell)"),
+                Vec::new(),
             ),
         }
     }
@@ -82,6 +84,7 @@ impl Journal {
         self.tell(weight, EventKind::Other, subject, text, Vec::new());
     }
 
+    /// Of what kind it is, and what it was concluded from.
     pub(super) fn tell(
         &mut self,
         weight: Weight,

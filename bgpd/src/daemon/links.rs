@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgp_core::api::EventKind;
 use bgp_core::config::{Config, Peer, Probe, StaticPath, Ttl, Vif};
-use bgp_core::path::Kind;
 use bgp_core::{Family, PathId};
 use ipnet::IpNet;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
 use super::Daemon;
+use super::journal::Weight;
 use crate::fastpath::{self, PathLink, Voice};
 use crate::interface::{self, Made};
 use crate::probe::Target;
@@ -243,13 +244,13 @@ impl Daemon {
             return;
         }
         let name = interface_name(ifindex);
-        match up {
-            true => self.journal.info(&name, "carrier is back"),
-            false => self.journal.warn(
-                &name,
-                "no carrier: see the cable, the optics and the far end's port",
-            ),
-        }
+        let (weight, text) = match up {
+            true => (Weight::Info, "carrier is back"),
+            false => (Weight::Warning, NO_CARRIER),
+        };
+        let text = text.to_owned();
+        self.journal
+            .tell(weight, EventKind::Carrier, &name, text, Vec::new());
     }
 
     /// The far end answers after a silence, as after a cut that took no carrier:
@@ -266,11 +267,14 @@ impl Daemon {
         let config = self.config.clone();
         let mut targets = Vec::new();
         for (name, interface, probe) in probed(&config) {
-            let echoes = probe.targets.iter().filter(|one| one.kind == Kind::Icmp);
-            targets.extend(echoes.map(|one| Target {
-                path: self.ids.assign(name),
+            let path = self.ids.assign(name);
+            // A session without an interface of its own leaves by its link's.
+            let link = || name_of(self.links.of.get(&path)?.ifindex);
+            let interface = interface.cloned().or_else(link);
+            targets.extend(probe.targets.iter().map(|at| Target {
+                path,
                 interface: interface.clone(),
-                address: one.address,
+                at: *at,
                 interval: probe.interval,
             }));
         }
@@ -278,17 +282,19 @@ impl Daemon {
     }
 }
 
-/// Every path that is probed, its interface and how.
-fn probed(config: &Config) -> impl Iterator<Item = (&Arc<str>, &String, &Probe)> {
+/// Every path that is probed, the interface it names, and how.
+fn probed(config: &Config) -> impl Iterator<Item = (&Arc<str>, Option<&String>, &Probe)> {
     let sessions = config
         .all_peers()
-        .filter_map(|peer| Some((&peer.name, peer.interface.as_ref()?, peer.probe.as_ref()?)));
+        .filter_map(|peer| Some((&peer.name, peer.interface.as_ref(), peer.probe.as_ref()?)));
     let paths = config
         .paths
         .iter()
-        .filter_map(|path| Some((&path.name, &path.interface, path.probe.as_ref()?)));
+        .filter_map(|path| Some((&path.name, Some(&path.interface), path.probe.as_ref()?)));
     sessions.chain(paths)
 }
+
+const NO_CARRIER: &str = "no carrier: see the cable, the optics and the far end's port";
 
 /// Whether a path has another link than before.
 #[derive(Clone, Copy, PartialEq, Eq)]

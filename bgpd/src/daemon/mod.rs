@@ -17,6 +17,7 @@ mod bfd;
 pub mod check;
 mod claim;
 mod clean;
+mod health;
 mod ids;
 mod journal;
 mod keys;
@@ -24,6 +25,7 @@ mod links;
 mod listeners;
 mod notify;
 pub mod operator;
+mod probing;
 mod reload;
 mod sessions;
 mod status;
@@ -35,6 +37,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bgp_core::PathId;
+use bgp_core::api::EventKind;
 use bgp_core::config::{Config, OnShutdown};
 use bgp_core::peer::StopReason;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,10 +52,11 @@ use crate::{fastpath, fib, probe, router, session};
 
 use claim::Claim;
 use ids::Ids;
-use journal::Journal;
+use journal::{Journal, Weight};
 use links::{Links, VifState};
 use listeners::Listening;
 use operator::Operator;
+use probing::Ear;
 use sessions::{News, Session};
 
 pub use clean::{Clean, clean};
@@ -95,6 +99,7 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
             // What moves traffic comes first.
             biased;
             Some(event) = inputs.fastpath.recv() => daemon.on_fastpath(event),
+            Some(concluded) = inputs.health.recv() => daemon.on_concluded(concluded),
             Some(news) = inputs.news.recv() => daemon.on_news(news).await,
             Some(event) = inputs.router.recv() => daemon.on_router(event),
             Some(event) = inputs.bfd.recv() => daemon.on_bfd(event),
@@ -119,6 +124,7 @@ struct Inputs {
     accepted: mpsc::Receiver<Connection>,
     news: mpsc::UnboundedReceiver<News>,
     fastpath: mpsc::UnboundedReceiver<fastpath::Event>,
+    health: mpsc::UnboundedReceiver<crate::health::Concluded>,
     bfd: mpsc::UnboundedReceiver<crate::bfd::Event>,
     router: mpsc::UnboundedReceiver<router::Event>,
     /// Paths whose far end answers probes again.
@@ -136,6 +142,7 @@ struct Parts {
     bfd: crate::bfd::Handle,
     _claim: Option<Claim>,
     probe: probe::Handle,
+    health: crate::health::Handle,
     /// See [`restarting_until`].
     restarting_until: Option<Instant>,
 }
@@ -169,7 +176,15 @@ impl Daemon {
         let (router_events, router_inbox) = mpsc::unbounded_channel();
         let (back, back_inbox) = mpsc::unbounded_channel();
         let (bfd_events, bfd_inbox) = mpsc::unbounded_channel();
-        let parts = Parts::start(&config, fastpath_events, router_events, bfd_events, back)?;
+        let (concluded, health_inbox) = mpsc::unbounded_channel();
+        let parts = Parts::start(
+            &config,
+            fastpath_events,
+            router_events,
+            bfd_events,
+            concluded,
+            back,
+        )?;
         let operator = Operator::remembering(&config.daemon.control);
         let mut daemon = Self {
             file: file.to_owned(),
@@ -195,6 +210,7 @@ impl Daemon {
             accepted: accepted_inbox,
             news: news_inbox,
             fastpath: fastpath_inbox,
+            health: health_inbox,
             bfd: bfd_inbox,
             router: router_inbox,
             back: back_inbox,
@@ -212,6 +228,7 @@ impl Daemon {
                 Some(control::MetricsServer::start(address, self.requests.clone()).await?);
         }
         self.resume_drains();
+        self.watch_paths();
         self.ensure_vifs().await;
         for peer in config.all_peers() {
             self.add_session(peer).await;
@@ -290,13 +307,16 @@ impl Daemon {
                     self.measures.observe_swap(took);
                     text.push_str(&format!("; {groups} groups moved in {took:?}"));
                 }
-                match (standing, stranded) {
-                    (Standing::Good | Standing::Held | Standing::Drained, 0) => {
-                        self.journal.info(&name, text)
-                    }
-                    (Standing::Degraded | Standing::Down, 0) => self.journal.warn(&name, text),
-                    _ => self.journal.error(&name, text),
-                }
+                let weight = match (standing, stranded) {
+                    (Standing::Good | Standing::Held | Standing::Drained, 0) => Weight::Info,
+                    (Standing::Degraded | Standing::Down, 0) => Weight::Warning,
+                    _ => Weight::Error,
+                };
+                let kind = match groups {
+                    0 => EventKind::Other,
+                    _ => EventKind::Swap,
+                };
+                self.journal.tell(weight, kind, &name, text, Vec::new());
             }
         }
     }
@@ -391,6 +411,7 @@ impl Daemon {
         self.ensure_vifs().await;
         self.refresh_links().await;
         self.start_waiting_sessions().await;
+        self.count_prefixes();
     }
 }
 
@@ -400,6 +421,7 @@ impl Parts {
         fastpath_events: mpsc::UnboundedSender<fastpath::Event>,
         router_events: mpsc::UnboundedSender<router::Event>,
         bfd_events: mpsc::UnboundedSender<crate::bfd::Event>,
+        concluded: mpsc::UnboundedSender<crate::health::Concluded>,
         back: mpsc::UnboundedSender<PathId>,
     ) -> anyhow::Result<Self> {
         let (router, inbox) = router::channel();
@@ -429,6 +451,16 @@ impl Parts {
             inbox,
         )
         .context("can't start the router's thread")?;
+        let health = crate::health::spawn(fastpath.clone(), concluded)
+            .context("can't start health's thread")?;
+        let ear = Ear {
+            health: health.clone(),
+            fastpath: fastpath.clone(),
+            back,
+        };
+        let probe = probe::spawn(Box::new(ear)).context("can't start the prober's thread")?;
+        let prober = probe.clone();
+        health.set_prober(move |path, interval| prober.hasten(path, interval));
         // The router waits for peers, which a reload may bring: nobody else's
         // routes are worth waiting for.
         let has_sessions = !(config.peers.is_empty() && config.vifs.is_empty());
@@ -439,12 +471,13 @@ impl Parts {
             crate::bfd::spawn(fastpath.clone(), bfd_events).context("can't start BFD's thread")?;
         Ok(Self {
             bfd,
+            health,
             router,
             steering,
             fastpath,
             fib,
             _claim: claim,
-            probe: probe::spawn(back),
+            probe,
             restarting_until,
         })
     }

@@ -18,7 +18,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::links::{VifState, name_of};
 use super::sessions::{Session, Slot};
 use super::{Daemon, HELD_BACK};
-use crate::{bfd, control, fastpath, fib, probe, router};
+use crate::{bfd, control, fastpath, fib, health, probe, router};
+
+/// The paths, how many prefixes each carries, and their health.
+type Forwarding = (
+    Vec<fastpath::PathState>,
+    HashMap<PathId, u64>,
+    HashMap<PathId, HealthStatus>,
+);
 
 /// How long the router may take to count its prefixes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,6 +43,7 @@ pub struct Snapshot {
     pub(crate) fib: Option<fib::Handle>,
     probe: probe::Handle,
     bfd: bfd::Handle,
+    health: health::Handle,
     pub(crate) measures: control::Measures,
 }
 
@@ -72,6 +80,7 @@ impl Daemon {
             fib: self.parts.fib.clone(),
             probe: self.parts.probe.clone(),
             bfd: self.parts.bfd.clone(),
+            health: self.parts.health.clone(),
             measures: self.measures.clone(),
         }
     }
@@ -112,13 +121,19 @@ impl Snapshot {
                 .and_then(|id| counts.get(&id).copied())
                 .unwrap_or_default();
         }
-        let (states, carried) = self.forwarding().await;
+        let (states, carried, health) = self.forwarding().await;
+        let measured = self.measured().await;
         let paths = self.paths.iter();
         self.status.paths = paths
             .map(|(name, id, session_up)| {
                 let state = states.iter().find(|state| state.path == *id);
                 let carries = carried.get(id).copied().unwrap_or(0);
-                self.path_status(name, *id, *session_up, state, carries)
+                let probes = measured.iter().filter(|one| one.path == *id);
+                let status = self.path_status(name, *session_up, state, carries, probes);
+                PathStatus {
+                    health: health.get(id).cloned().unwrap_or(status.health),
+                    ..status
+                }
             })
             .collect();
         self.status.kernel = self
@@ -143,6 +158,13 @@ impl Snapshot {
         counts.unwrap_or_default().into_iter().collect()
     }
 
+    async fn measured(&self) -> Vec<probe::Measured> {
+        let probe = self.probe.clone();
+        let asked = tokio::task::spawn_blocking(move || probe.measured());
+        let measured = tokio::time::timeout(PATIENCE, asked).await;
+        measured.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
     async fn bfd_states(&self) -> HashMap<PathId, BfdStatus> {
         let bfd = self.bfd.clone();
         let asked = tokio::task::spawn_blocking(move || bfd.states());
@@ -151,11 +173,13 @@ impl Snapshot {
         states.into_iter().collect()
     }
 
-    async fn forwarding(&self) -> (Vec<fastpath::PathState>, HashMap<PathId, u64>) {
+    async fn forwarding(&self) -> Forwarding {
         let (Some(fastpath), Some(fib)) = (self.fastpath.clone(), self.fib.clone()) else {
             return Default::default();
         };
-        let asked = tokio::task::spawn_blocking(move || (fastpath.paths(), fib.carried()));
+        let health = self.health.clone();
+        let ask = move || (fastpath.paths(), fib.carried(), health.statuses());
+        let asked = tokio::task::spawn_blocking(ask);
         tokio::time::timeout(PATIENCE, asked)
             .await
             .ok()
@@ -163,13 +187,13 @@ impl Snapshot {
             .unwrap_or_default()
     }
 
-    fn path_status(
+    fn path_status<'m>(
         &self,
         name: &str,
-        id: PathId,
         session_up: Option<bool>,
         state: Option<&fastpath::PathState>,
         carries: u64,
+        measured: impl Iterator<Item = &'m probe::Measured> + Clone,
     ) -> PathStatus {
         let peer = self.config.all_peers().find(|peer| &*peer.name == name);
         let path = self.config.paths.iter().find(|path| &*path.name == name);
@@ -195,7 +219,8 @@ impl Snapshot {
                 ..HealthStatus::default()
             },
             drained: self.drained.get(name).cloned(),
-            probes: self.probe.status(id),
+            probes: measured.clone().map(|one| one.status.clone()).collect(),
+            silences: measured.map(|one| one.silences).next().unwrap_or_default(),
             last_swap: state.and_then(|state| state.last_swap.as_ref()).map(swap),
         }
     }
