@@ -97,7 +97,7 @@ fn words(verdict: Verdict) -> (Weight, String) {
         Verdict::Down(reason) => (Weight::Warning, format!("BFD is Down: {reason}")),
         Verdict::AdminDown => (
             Weight::Info,
-            "BFD is administratively down; the session goes on without it".to_owned(),
+            "one end has ended BFD without a failure: the session goes on without it".to_owned(),
         ),
         Verdict::Unknown => (Weight::Info, "BFD begins anew".to_owned()),
     }

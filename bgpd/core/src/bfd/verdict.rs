@@ -11,8 +11,8 @@ pub enum Verdict {
     /// It never was Up: the far end may not speak BFD. Costs nothing.
     Unknown,
     Up,
-    /// One of the two ends has switched BFD off, which says nothing of the path
-    /// (RFC 5882 §3.2).
+    /// One of the two ends has ended BFD without a failure, which says nothing of
+    /// the path (RFC 5882 §3.2).
     AdminDown,
     /// With the reason, in words.
     Down(String),
@@ -86,7 +86,7 @@ impl Judge {
         match (change.from, change.to) {
             (_, State::Up) => self.up(now),
             (_, State::AdminDown) => self.nobody_asks(),
-            (_, State::Down) if change.remote_state == State::AdminDown => self.nobody_asks(),
+            (_, State::Down) if ended_by_neighbor(change) => self.nobody_asks(),
             (State::Up, State::Down | State::Init) => self.down(change, now),
             (State::AdminDown | State::Down | State::Init, State::Down | State::Init) => false,
         }
@@ -147,6 +147,21 @@ impl Judge {
             .saturating_mul(factor)
             .min(self.damping.longest)
     }
+}
+
+/// The far end is AdminDown; or it is Down without having missed a packet, since it
+/// begins anew or has dropped its session. FRR 8.4 does that when BGP comes up, and
+/// says that we have signaled it Down, which we have not.
+fn ended_by_neighbor(change: &Change) -> bool {
+    let without_failure = [
+        Diagnostic::NONE,
+        Diagnostic::NEIGHBOR_SIGNALED_DOWN,
+        Diagnostic::ADMINISTRATIVELY_DOWN,
+    ];
+    change.remote_state == State::AdminDown
+        || change.from == State::Up
+            && change.diagnostic == Diagnostic::NEIGHBOR_SIGNALED_DOWN
+            && without_failure.contains(&change.remote_diagnostic)
 }
 
 fn words(change: &Change) -> String {

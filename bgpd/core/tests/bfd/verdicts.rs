@@ -52,6 +52,30 @@ fn administrative_down_of_either_end_is_no_failure() {
 }
 
 #[test]
+fn a_far_end_that_begins_anew_is_no_failure() {
+    let now = Instant::now();
+    for (theirs, is_failure) in [
+        (Diagnostic::NONE, false),
+        (Diagnostic::NEIGHBOR_SIGNALED_DOWN, false),
+        (Diagnostic::DETECTION_TIME_EXPIRED, true),
+        (Diagnostic::PATH_DOWN, true),
+        (Diagnostic::FORWARDING_PLANE_RESET, true),
+    ] {
+        let mut judge = Judge::new(DAMPING);
+        judge.hear(&up(), now);
+        let told = Change {
+            diagnostic: Diagnostic::NEIGHBOR_SIGNALED_DOWN,
+            remote_diagnostic: theirs,
+            ..down()
+        };
+        judge.hear(&told, now);
+        let down = matches!(judge.verdict(), Verdict::Down(_));
+        assert_eq!(down, is_failure, "{theirs}");
+        assert_eq!(judge.flaps(), u64::from(is_failure));
+    }
+}
+
+#[test]
 fn one_way_loss_is_named() {
     let now = Instant::now();
     let mut judge = Judge::new(DAMPING);
