@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use dx_model::InputError;
 use serde_json::{Value, json};
 
 /// What a failed call answers.
@@ -73,15 +74,21 @@ impl ApiError {
         Self::new(ErrorKind::Client, message)
     }
 
-    pub fn serialization(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Serialization, message)
-    }
-
     pub fn limit(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::LimitExceeded, message)
     }
 
-    pub fn validation(violations: &[String]) -> Self {
+    pub fn body(&self) -> Value {
+        json!({ "__type": self.kind.name(), "message": self.message })
+    }
+}
+
+impl From<InputError> for ApiError {
+    fn from(error: InputError) -> Self {
+        let violations = match error {
+            InputError::Type(message) => return Self::new(ErrorKind::Serialization, message),
+            InputError::Violations(violations) => violations,
+        };
         let count = violations.len();
         let errors = if count == 1 { "error" } else { "errors" };
         let text = violations.join("; ");
@@ -89,10 +96,6 @@ impl ApiError {
             ErrorKind::Validation,
             format!("{count} validation {errors} detected: {text}"),
         )
-    }
-
-    pub fn body(&self) -> Value {
-        json!({ "__type": self.kind.name(), "message": self.message })
     }
 }
 

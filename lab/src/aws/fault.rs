@@ -10,11 +10,11 @@ use std::str::FromStr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use dx_model::{MODEL, Unknown};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::error::{ApiError, ErrorKind};
-use super::model::{MODEL, Unknown};
 
 /// The next `count` calls that it is aimed at go wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,9 @@ pub enum FaultKind {
     Hold,
     /// It happened, and no answer comes, for as long as the client waits.
     HoldAfter,
+    /// No answer comes, and it happens only after this long, whether the client
+    /// still waits or not.
+    Late(Duration),
 }
 
 /// `throttle:DescribeConnections:3`, `cut:CreatePrivateVirtualInterface`,
@@ -85,7 +88,8 @@ impl FromStr for Fault {
 }
 
 const KINDS: &str = "throttle, error, lost, cut, cut-before, slow[=MILLISECONDS], unknown-enum, \
-                     unknown-state, hold or hold-after; OPERATION may be * or #NUMBER";
+                     unknown-state, hold, hold-after or late=MILLISECONDS; OPERATION may be * or \
+                     #NUMBER";
 
 impl FaultKind {
     fn parse(text: &str) -> Option<Self> {
@@ -100,9 +104,15 @@ impl FaultKind {
             "unknown-state" => Self::UnknownState,
             "hold" => Self::Hold,
             "hold-after" => Self::HoldAfter,
-            _ => Self::Slow(Duration::from_millis(
-                text.strip_prefix("slow=")?.parse().ok()?,
-            )),
+            _ => {
+                let (kind, time) = text.split_once('=')?;
+                let time = Duration::from_millis(time.parse().ok()?);
+                match kind {
+                    "slow" => Self::Slow(time),
+                    "late" => Self::Late(time),
+                    _ => return None,
+                }
+            }
         })
     }
 }
@@ -200,7 +210,7 @@ impl Faults {
         &self,
         account: &str,
         operation: &str,
-        call: impl FnOnce() -> Result<Value, ApiError>,
+        call: impl FnOnce() -> Result<Value, ApiError> + Send + 'static,
     ) -> Result<Value, Failure> {
         let (number, kind) = self.record(account, operation);
         let refused = |kind, text: &str| Err(Failure::Refused(ApiError::new(kind, text)));
@@ -228,6 +238,13 @@ impl Faults {
             Some(FaultKind::Hold) => self.hold(number).await,
             Some(FaultKind::HoldAfter) => {
                 let _kept_back = call();
+                self.hold(number).await
+            }
+            Some(FaultKind::Late(time)) => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    let _kept_back = call();
+                });
                 self.hold(number).await
             }
         };
@@ -300,6 +317,7 @@ impl fmt::Display for FaultKind {
             Self::UnknownState => "unknown-state",
             Self::Hold => "hold",
             Self::HoldAfter => "hold-after",
+            Self::Late(time) => return write!(f, "late={}", time.as_millis()),
         })
     }
 }
@@ -310,7 +328,8 @@ const INTERNAL: &str = "An internal error has occurred.";
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use serde_json::json;
 
@@ -319,22 +338,26 @@ mod tests {
     /// What comes of calls with a fault on order, and how many had an effect.
     fn outcomes(fault: &str, calls: usize) -> (Vec<Outcome>, u32) {
         let faults = Faults::new(vec![fault.parse().unwrap()]);
-        let happened = Cell::new(0);
+        let happened = Arc::new(AtomicU32::new(0));
         let call = || {
-            happened.set(happened.get() + 1);
-            Ok(json!({}))
+            let happened = Arc::clone(&happened);
+            move || {
+                happened.fetch_add(1, Ordering::Relaxed);
+                Ok(json!({}))
+            }
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .unwrap();
         for _ in 0..calls {
-            let call = faults.around("1", "CreateConnection", call);
+            let call = faults.around("1", "CreateConnection", call());
             let limit = Duration::from_millis(50);
             let _ = runtime.block_on(async { tokio::time::timeout(limit, call).await });
         }
         let outcomes = faults.calls().into_iter().map(|call| call.outcome);
-        (outcomes.collect(), happened.get())
+        runtime.block_on(tokio::time::sleep(Duration::from_millis(100)));
+        (outcomes.collect(), happened.load(Ordering::Relaxed))
     }
 
     #[test]
@@ -349,6 +372,7 @@ mod tests {
             ("cut-before:#1", vec![Cut, Answered], 1),
             ("hold:#2", vec![Answered, Held], 1),
             ("hold-after:#2", vec![Answered, Held], 2),
+            ("late=80:#2", vec![Answered, Held], 2),
             ("slow=1:*", vec![Answered, Answered], 2),
             ("error:DeleteConnection", vec![Answered, Answered], 2),
         ] {
@@ -377,7 +401,13 @@ mod tests {
 
     #[test]
     fn a_fault_is_shown_as_it_is_ordered() {
-        for kind in ["throttle", "cut-before", "slow=20", "unknown-state", "hold"] {
+        for kind in [
+            "throttle",
+            "cut-before",
+            "slow=20",
+            "unknown-state",
+            "late=9",
+        ] {
             let fault: Fault = format!("{kind}:*").parse().unwrap();
             assert_eq!(fault.kind.to_string(), kind);
         }

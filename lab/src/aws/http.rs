@@ -43,7 +43,7 @@ async fn connection(stream: TcpStream, service: Arc<Service>) {
 struct Cut;
 
 /// Every path leads to the same handler: which operation it is, a header says.
-async fn handle(service: &Service, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+async fn handle(service: &Arc<Service>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
     let (head, body) = request.into_parts();
     let body = to_bytes(Body::new(body), MAX_BODY).await.map_err(|_| Cut)?;
     if let Some(path) = head.uri.path().strip_prefix("/lab/") {
@@ -74,7 +74,7 @@ async fn handle(service: &Service, request: Request<Incoming>) -> Result<Respons
 }
 
 async fn answer(
-    service: &Service,
+    service: &Arc<Service>,
     head: &axum::http::request::Parts,
     body: &[u8],
     operation: Option<&str>,
@@ -101,7 +101,7 @@ async fn answer(
             Failure::Refused(ApiError::serialization("The request body is not JSON."))
         })?
     };
-    service.call(&caller, operation, input).await
+    service.call(caller, operation, input).await
 }
 
 fn respond(request_id: &str, answer: Result<Value, ApiError>) -> Response<Body> {

@@ -2,8 +2,8 @@
 //! interface, a router in AWS's role.
 //!
 //! A request's way: `http` → `sigv4` (who calls) → `simulator`
-//! (shape checked by `model`, then `operation` → the module named after what it
-//! works on) → the answer, checked by `model` again. The router's way: the
+//! (shape checked by `dx_model`, then `operation` → the module named after what it
+//! works on) → the answer, checked by `dx_model` again. The router's way: the
 //! simulator's intents → `service` → `router` (the seam) → `bgpd_router`, and
 //! the sessions' states back.
 
@@ -25,7 +25,6 @@ pub mod lag;
 pub mod loa;
 pub mod location;
 pub mod mac_sec;
-pub mod model;
 pub mod operation;
 pub mod page;
 pub mod proposal;
@@ -91,8 +90,10 @@ pub struct Args {
     /// Has the next calls of an operation go wrong (`*`: of any; `#7`: the
     /// seventh call). Without an effect: throttle, error, cut-before (the
     /// connection closes), hold (no answer comes). With their effect: lost (a
-    /// server error), cut, hold-after, slow[=MILLISECONDS], unknown-enum and
-    /// unknown-state (the answer has values that no client knows).
+    /// server error), cut, hold-after, slow[=MILLISECONDS],
+    /// late=MILLISECONDS (no answer, and the effect comes later),
+    /// unknown-enum and unknown-state (the answer has values that no client
+    /// knows).
     /// `POST /lab/faults` orders more while it runs, a line each, DELETE
     /// forgets them, and `GET /lab/calls` tells what was called.
     #[arg(long = "fault", value_name = "KIND:OPERATION[:COUNT]")]

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
+use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::error::ApiError;
 use super::fault::{Fault, Faults};
 use super::http;
 use super::router::AwsRouter;
 use super::seed::Seed;
 use super::service::{Clock, Service};
-use super::simulator::{Delays, Simulator};
+use super::simulator::{Caller, Delays, Simulator};
 
 pub struct Settings {
     /// Port 0 takes a free one.
@@ -86,6 +88,11 @@ impl Server {
     /// The faults on order and the calls so far.
     pub fn faults(&self) -> &Faults {
         self.service.faults()
+    }
+
+    /// What the API would answer, by no call that is counted or goes wrong.
+    pub fn ask(&self, caller: &Caller, operation: &str, input: Value) -> Result<Value, ApiError> {
+        self.service.carry_out(caller, operation, input)
     }
 
     /// For `AWS_ENDPOINT_URL_DIRECT_CONNECT`.

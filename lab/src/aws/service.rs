@@ -2,11 +2,12 @@
 //! keeps the router as the API says.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use super::error::ApiError;
 use super::fault::{Failure, Faults};
 use super::id::Ids;
 use super::router::{AwsRouter, VifIntent};
@@ -62,13 +63,28 @@ impl Service {
     }
 
     pub async fn call(
+        self: &Arc<Self>,
+        caller: Caller,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, Failure> {
+        let (service, account, named) = (
+            Arc::clone(self),
+            caller.account.clone(),
+            operation.to_owned(),
+        );
+        let call = move || service.carry_out(&caller, &named, input);
+        self.faults.around(&account, operation, call).await
+    }
+
+    /// Past all faults.
+    pub fn carry_out(
         &self,
         caller: &Caller,
         operation: &str,
         input: Value,
-    ) -> Result<Value, Failure> {
-        let call = || self.lock().call(caller, operation, input, self.clock.now());
-        self.faults.around(&caller.account, operation, call).await
+    ) -> Result<Value, ApiError> {
+        self.lock().call(caller, operation, input, self.clock.now())
     }
 
     /// Where it can be called.

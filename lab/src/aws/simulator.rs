@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use dx_model::MODEL;
 use serde_json::{Map, Value, json};
 
 use super::association::Association;
@@ -17,7 +18,6 @@ use super::failover_test::FailoverTest;
 use super::gateway::Gateway;
 use super::id::Ids;
 use super::lag::Lag;
-use super::model::MODEL;
 use super::operation;
 use super::proposal::Proposal;
 use super::resiliency::{Remembered, ResiliencyGroup};
