@@ -24,6 +24,13 @@ fn help_is_as_reviewed() {
         &["bgpd-config"],
         &["status"],
         &["monitor"],
+        &["events"],
+        &["check"],
+        &["drain"],
+        &["undrain"],
+        &["failover"],
+        &["failover", "test"],
+        &["failover", "drill"],
         &["routes"],
         &["routes", "explain"],
     ];

@@ -1,7 +1,7 @@
 //! [`Client`]'s calls that start and stop a BGP failover test.
 
 use super::client::{Client, asked_once};
-use super::{AwsError, Outcome};
+use super::{AwsError, DirectConnect, Filter, Outcome};
 
 impl Client {
     /// AWS takes the sessions of a virtual interface down for so many minutes, 1
@@ -21,14 +21,11 @@ impl Client {
             .map_err(|error| self.error(format!("start the failover test of {vif}"), &error))
     }
 
-    /// Stops it; that none is running is fine too.
+    /// Stops it; that none is running is fine too. Asks once.
     pub(crate) async fn stop_failover_test(&self, vif: &str) -> Result<(), AwsError> {
-        let sent = self
-            .sdk
-            .stop_bgp_failover_test()
-            .virtual_interface_id(vif)
-            .send()
-            .await;
+        let call = self.sdk.stop_bgp_failover_test().virtual_interface_id(vif);
+        // Who calls this tries again by itself.
+        let sent = call.customize().config_override(asked_once()).send().await;
         let Err(error) = sent else { return Ok(()) };
         let error = self.error(format!("stop the failover test of {vif}"), &error);
         // AWS refuses to stop what has ended, with no code to know that by.
@@ -40,7 +37,6 @@ impl Client {
 
     /// `testing`, throughout a test.
     pub(crate) async fn is_under_test(&self, vif: &str) -> Result<bool, AwsError> {
-        use super::{DirectConnect, Filter};
         let found = self.virtual_interfaces(Filter::Id(vif)).await?;
         Ok(found
             .iter()

@@ -2,22 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use bgp_core::api::{EventsQuery, LoggedEvent, Status};
+use anyhow::Context;
+use bgp_core::api::{Drain, EventsQuery, LoggedEvent, PathStatus, Status};
 use serde::Serialize;
 
-use super::daemon::{is_fit, members, path, peer};
+use super::daemon::{members, path, peer};
 use super::{answered, events};
+use crate::Verdict;
 use crate::cli::{DrainArgs, Global, UndrainArgs};
 use crate::control::Control;
 use crate::output::{Listing, note};
-use crate::{Refused, Verdict};
 
 pub(super) async fn drain(args: DrainArgs, global: &Global) -> anyhow::Result<Verdict> {
     let watch = Watch::begin(global, &args.name).await?;
-    if !args.force {
-        check_elsewhere(&watch.before, &watch.names)?;
-    }
-    let concerned = answered(watch.control.drain(&args.name).await)?;
+    let drain = Drain {
+        name: args.name,
+        force: args.force,
+    };
+    let concerned = answered(watch.control.drain(&drain).await);
+    let concerned = concerned.context("not drained (--force drains nevertheless)")?;
     watch.until(Goal::Away, concerned.names, args.timeout).await
 }
 
@@ -25,36 +28,6 @@ pub(super) async fn undrain(args: UndrainArgs, global: &Global) -> anyhow::Resul
     let watch = Watch::begin(global, &args.name).await?;
     let concerned = answered(watch.control.undrain(&args.name).await)?;
     watch.until(Goal::Back, concerned.names, args.timeout).await
-}
-
-/// Traffic needs another path that is fit to take it.
-fn check_elsewhere(status: &Status, names: &[String]) -> Result<(), Refused> {
-    let carries = names
-        .iter()
-        .any(|name| path(status, name).is_some_and(|path| path.carries > 0));
-    let elsewhere = |path: &&bgp_core::api::PathStatus| !names.contains(&path.name);
-    if !carries || status.paths.iter().filter(elsewhere).any(is_fit) {
-        return Ok(());
-    }
-    let others: Vec<String> = status
-        .paths
-        .iter()
-        .filter(elsewhere)
-        .map(|path| {
-            let reason = path.reason.as_ref().or(path.health.reason.as_ref());
-            let why = reason.map_or(String::new(), |why| format!(": {why}"));
-            format!("{} is not fit{why}", path.name)
-        })
-        .collect();
-    let others = if others.is_empty() {
-        "there is no other path".to_owned()
-    } else {
-        others.join("; ")
-    };
-    Err(Refused::new(format!(
-        "the traffic of {} has nowhere to go ({others}): see dxctl status; --force drains nevertheless",
-        names.join(", ")
-    )))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -187,7 +160,7 @@ fn missing(goal: Goal, status: &Status, names: &[String]) -> Vec<String> {
 }
 
 fn moved(before: &Status, now: &Status) -> Vec<Moved> {
-    let changed = |path: &bgp_core::api::PathStatus| {
+    let changed = |path: &PathStatus| {
         let earlier = self::path(before, &path.name).map_or(0, |path| path.carries);
         (earlier != path.carries).then(|| Moved {
             path: path.name.clone(),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -105,12 +105,26 @@ pub(crate) struct Daemon {
     directory: tempfile::TempDir,
 }
 
+/// Method, path with query, body; status and answer.
+pub(crate) type Asked<'a> = (&'a str, &'a str, Value);
+
 impl Daemon {
+    /// One that answers as `handle` says.
+    pub(crate) fn scripted(
+        handle: impl Fn(Asked<'_>) -> (u16, Value) + Send + Sync + 'static,
+    ) -> Self {
+        let handle = Arc::new(handle);
+        Self::serve(
+            Router::new().fallback(move |method: Method, uri: Uri, body: Bytes| {
+                let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                let path = uri.path_and_query().unwrap().as_str();
+                let (status, answer) = handle((method.as_str(), path, body));
+                async move { (StatusCode::from_u16(status).unwrap(), answer.to_string()) }
+            }),
+        )
+    }
+
     pub(crate) fn start(status: Value, routes: Value) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let listener =
-            std::os::unix::net::UnixListener::bind(directory.path().join("bgpd.sock")).unwrap();
-        listener.set_nonblocking(true).unwrap();
         let handle = move |uri: Uri| {
             let answer = match uri.path() {
                 "/v1/status" => Ok(status.clone()),
@@ -123,7 +137,14 @@ impl Daemon {
             };
             async move { answer.map(|value| value.to_string()) }
         };
-        let app = Router::new().fallback(handle);
+        Self::serve(Router::new().fallback(handle))
+    }
+
+    fn serve(app: Router) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let listener =
+            std::os::unix::net::UnixListener::bind(directory.path().join("bgpd.sock")).unwrap();
+        listener.set_nonblocking(true).unwrap();
         std::thread::spawn(move || {
             run(async move {
                 let listener = tokio::net::UnixListener::from_std(listener).unwrap();
@@ -173,6 +194,11 @@ impl From<Output> for Run {
 
 /// Runs the program with these variables alone.
 pub(crate) fn run_dxctl(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+    Run::from(dxctl_command(arguments, variables).output().unwrap())
+}
+
+/// The program with these variables alone, not yet run.
+pub(crate) fn dxctl_command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dxctl"));
     command.args(arguments).env_clear().stdin(Stdio::null());
     command.envs([
@@ -196,7 +222,7 @@ pub(crate) fn run_dxctl(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         .for_each(|(name, _)| {
             command.env_remove(name);
         });
-    Run::from(command.output().unwrap())
+    command
 }
 
 /// A virtual interface as AWS describes it, with its key wherever AWS puts it.

@@ -40,7 +40,7 @@ const SPARE: Duration = Duration::from_secs(60);
 const MAX_MINUTES: u64 = 4320;
 const MAX_SECONDS: u64 = 3600;
 /// How often it is tried to stop it, and how long in between at first.
-const TRIES: u32 = 6;
+const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Fault {

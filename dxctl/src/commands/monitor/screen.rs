@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use bgp_core::api::{LoggedEvent, Status};
+use bgp_core::api::{Drain, LoggedEvent, Status};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
 use tokio::signal::unix::{SignalKind, signal};
@@ -144,7 +144,13 @@ async fn ask(control: Control, every: Duration, news: mpsc::Sender<News>) {
 async fn act(action: Action, control: Control, news: mpsc::Sender<News>) {
     let (what, done) = match &action {
         Action::Quit => return,
-        Action::Drain(name) => (format!("drain {name}"), control.drain(name).await),
+        Action::Drain(name) => {
+            let drain = Drain {
+                name: name.clone(),
+                force: false,
+            };
+            (format!("drain {name}"), control.drain(&drain).await)
+        }
         Action::Undrain(name) => (format!("undrain {name}"), control.undrain(name).await),
     };
     let text = match done {
