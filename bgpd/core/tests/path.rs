@@ -231,7 +231,7 @@ struct Link {
 }
 
 const USUAL: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(150);
 
 impl Link {
     fn new(seed: u64) -> Self {
