@@ -170,6 +170,8 @@ pub struct PathStatus {
     pub carries: u64,
     #[serde(default)]
     pub probes: Vec<ProbeStatus>,
+    #[serde(default)]
+    pub silences: Silences,
     /// The last time traffic was moved off this path or back, by one swap.
     pub last_swap: Option<Swap>,
 }
@@ -181,6 +183,15 @@ impl PathStatus {
             .iter()
             .min_by_key(|probe| (probe.rtt_last.is_none(), probe.lost))
     }
+}
+
+/// Times since start that the path's interface received nothing though it used to
+/// and we were sending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silences {
+    pub suspected: u64,
+    /// No echo was answered either.
+    pub confirmed: u64,
 }
 
 /// What is made of all evidence about a path.
@@ -246,6 +257,13 @@ pub struct ProbeStatus {
     pub total_sent: u64,
     #[serde(default)]
     pub total_lost: u64,
+    /// Since start: round trips up to each of [`RTT_BOUNDS`] but above the one
+    /// before, then those above all.
+    #[serde(default)]
+    pub rtt_counts: Vec<u64>,
+    /// Since start: all round trips together.
+    #[serde(default)]
+    pub rtt_sum: u64,
     /// STAMP (RFC 8762) only: probes lost on the way out.
     #[serde(default)]
     pub lost_out: Option<u64>,
@@ -259,6 +277,12 @@ pub struct ProbeStatus {
     #[serde(default)]
     pub delay_back: Option<u64>,
 }
+
+/// Microseconds.
+pub const RTT_BOUNDS: [u64; 14] = [
+    50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000,
+    1_000_000,
+];
 
 impl ProbeStatus {
     /// Nothing was sent yet.
@@ -279,6 +303,8 @@ impl ProbeStatus {
             jitter: None,
             total_sent: 0,
             total_lost: 0,
+            rtt_counts: Vec::new(),
+            rtt_sum: 0,
             lost_out: None,
             lost_back: None,
             delay_out: None,

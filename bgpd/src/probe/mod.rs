@@ -1,178 +1,118 @@
-//! Measures paths: ICMP echoes, bound to the path's interface, with the
-//! kernel's own receive timestamps. A task for each target.
+//! Measures paths: each target of each path by ICMP, UDP, TCP or STAMP, out of the
+//! path's own interface, with the kernel's timestamps both ways; and watches the
+//! interfaces for silence.
+//!
+//! One thread of its own. In: [`Handle`]. Out: a [`Listener`], told on that thread.
+//!
+//! - `worker`: the thread; `target` and `window`: one target; `clock`
+//! - `channel`: the probes of one kind, from a token (`mark`) to a packet (`icmp`,
+//!   `tcp`, [`stamp`]) and back through a `socket`
+//! - `watch` and `silence`: receive counters (`interface`) that stand still, which
+//!   quick echoes confirm or refute
+//!
+//! A path's interface goes with each packet, so that the routes of that interface
+//! count and no other's; a target that is not on its subnet needs a route out of it,
+//! if with a metric that no traffic chooses. A path whose interface is in a VRF, or is
+//! one, uses that VRF's routes. An answer counts if it comes by the same interface.
+//! A target that has never answered is no evidence, whatever it does.
 
-mod echo;
+mod channel;
+mod checksum;
+mod clock;
+mod filter;
+mod icmp;
+mod interface;
+mod mark;
+mod silence;
+mod socket;
+pub mod stamp;
+mod target;
+mod tcp;
+mod watch;
 mod window;
+mod worker;
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::io;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use bgp_core::PathId;
-use bgp_core::api::ProbeStatus;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use bgp_core::api::{ProbeStatus, Silences};
+use bgp_core::path::{self, Sample};
 
-use echo::Socket;
-use window::{Answer, Window};
+use crate::netlink::{Postbox, mailbox};
+use worker::Worker;
 
-/// One address to probe.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub use watch::Seen;
+
+/// One target to probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub path: PathId,
-    /// Out of this interface, whatever the routes say.
-    pub interface: String,
-    pub address: IpAddr,
+    /// Out of this interface; `None`: as the routes say.
+    pub interface: Option<String>,
+    pub at: path::Target,
     pub interval: Duration,
 }
 
-/// The way to the probing tasks, which end with the last clone.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    targets: mpsc::UnboundedSender<Vec<Target>>,
-    statuses: watch::Receiver<Statuses>,
+/// What is known of one target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    pub path: PathId,
+    pub status: ProbeStatus,
+    /// Of its path's interface.
+    pub silences: Silences,
 }
 
-type Statuses = Vec<(PathId, watch::Receiver<ProbeStatus>)>;
+/// Who is told what the thread finds out, on that thread: must not wait.
+pub trait Listener: Send {
+    /// Outcomes of probes, in the order in which they became known.
+    fn samples(&mut self, samples: &[Sample]);
 
-/// Starts with nothing to probe yet. Needs a tokio runtime. `back`: is told of a
-/// path whose target answers after a silence.
-pub fn spawn(back: mpsc::UnboundedSender<PathId>) -> Handle {
-    let (targets, inbox) = mpsc::unbounded_channel();
-    let (publish, statuses) = watch::channel(Vec::new());
-    tokio::spawn(direct(inbox, publish, back));
-    Handle { targets, statuses }
+    /// What is received on the path's interface, or not.
+    fn silence(&mut self, path: PathId, silence: path::Silence, seen: Seen);
+
+    /// A target of the path answers again after a silence.
+    fn back(&mut self, path: PathId);
+}
+
+/// The way to the thread, which ends with the last clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: Postbox<Command>,
+}
+
+enum Command {
+    SetTargets(Vec<Target>),
+    Hasten(PathId, Option<Duration>),
+    Measured(mpsc::SyncSender<Vec<Measured>>),
+}
+
+/// Starts the thread, with nothing to probe yet.
+pub fn spawn(listener: Box<dyn Listener>) -> io::Result<Handle> {
+    let (commands, inbox) = mailbox()?;
+    std::thread::Builder::new()
+        .name("probe".into())
+        .spawn(move || Worker::new(inbox, listener).run())?;
+    Ok(Handle { commands })
 }
 
 impl Handle {
     /// Replaces all targets; those that stay keep their history.
     pub fn set_targets(&self, targets: Vec<Target>) {
-        // The task only ends with this handle.
-        let _ = self.targets.send(targets);
+        self.commands.send(Command::SetTargets(targets));
     }
 
-    /// Every target's measurements, in the order of the targets.
-    pub fn statuses(&self) -> Vec<(PathId, ProbeStatus)> {
-        let statuses = self.statuses.borrow();
-        statuses
-            .iter()
-            .map(|(path, status)| (*path, status.borrow().clone()))
-            .collect()
+    /// Probes a path's targets at this interval for now, where that is shorter than
+    /// the configured one; `None`: as configured.
+    pub fn hasten(&self, path: PathId, interval: Option<Duration>) {
+        self.commands.send(Command::Hasten(path, interval));
     }
 
-    /// A path's measurements, of each of its targets.
-    pub fn status(&self, path: PathId) -> Vec<ProbeStatus> {
-        let of_path = self.statuses().into_iter().filter(|(of, _)| *of == path);
-        of_path.map(|(_, status)| status).collect()
+    /// Every target, in the order in which they were set. Waits for the thread.
+    pub fn measured(&self) -> Vec<Measured> {
+        let (answer, measured) = mpsc::sync_channel(1);
+        self.commands.send(Command::Measured(answer));
+        measured.recv().unwrap_or_default()
     }
 }
-
-/// Keeps one task for each target that is wanted.
-async fn direct(
-    mut inbox: mpsc::UnboundedReceiver<Vec<Target>>,
-    publish: watch::Sender<Statuses>,
-    back: mpsc::UnboundedSender<PathId>,
-) {
-    let mut tasks = JoinSet::new();
-    let mut running: HashMap<Target, (watch::Receiver<ProbeStatus>, tokio::task::AbortHandle)> =
-        HashMap::new();
-    while let Some(targets) = inbox.recv().await {
-        running.retain(|target, (_, task)| {
-            let wanted = targets.contains(target);
-            if !wanted {
-                task.abort();
-            }
-            wanted
-        });
-        let mut statuses = Vec::new();
-        for target in targets {
-            let path = target.path;
-            let (status, _) = running.entry(target).or_insert_with_key(|target| {
-                let (report, status) = watch::channel(Window::default().status(target.address));
-                (
-                    status,
-                    tasks.spawn(measure(target.clone(), report, back.clone())),
-                )
-            });
-            statuses.push((path, status.clone()));
-        }
-        publish.send_replace(statuses);
-        while tasks.try_join_next().is_some() {}
-    }
-}
-
-/// Probes one target for ever.
-async fn measure(
-    target: Target,
-    report: watch::Sender<ProbeStatus>,
-    back: mpsc::UnboundedSender<PathId>,
-) {
-    let mut window = Window::default();
-    let mut socket: Option<Socket> = None;
-    let mut ticks = interval(target.interval.max(SHORTEST_INTERVAL));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut sequence: u16 = 0;
-    loop {
-        let due = window.next_due().map(Instant::from_std);
-        tokio::select! {
-            _ = ticks.tick() => {
-                sequence = sequence.wrapping_add(1);
-                send(&target, &mut socket, &mut window, sequence);
-            }
-            answer = receive(socket.as_ref()) => match answer {
-                Ok(Some((sequence, at))) => {
-                    let answer = window.answered(sequence, at, std::time::Instant::now());
-                    if answer == Answer::AfterSilence {
-                        // Nobody may want to know.
-                        let _ = back.send(target.path);
-                    }
-                }
-                Ok(None) => {}
-                // The interface is gone; the next tick opens a new socket.
-                Err(error) => {
-                    tracing::debug!("probe of {} through {}: {error}", target.address, target.interface);
-                    socket = None;
-                }
-            },
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                window.give_up(std::time::Instant::now());
-            }
-        }
-        report.send_replace(window.status(target.address));
-    }
-}
-
-fn send(target: &Target, socket: &mut Option<Socket>, window: &mut Window, sequence: u16) {
-    let begun = std::time::Instant::now();
-    let sent = match socket {
-        Some(socket) => socket.send(sequence),
-        None => Socket::open(target.address, &target.interface).and_then(|opened| {
-            let sent = opened.send(sequence);
-            *socket = Some(opened);
-            sent
-        }),
-    };
-    match sent {
-        Ok(at) => window.sent(sequence, at, begun),
-        Err(error) => {
-            tracing::debug!(
-                "probe of {} through {}: {error}",
-                target.address,
-                target.interface
-            );
-            *socket = None;
-            window.failed();
-        }
-    }
-}
-
-async fn receive(socket: Option<&Socket>) -> std::io::Result<Option<(u16, Duration)>> {
-    match socket {
-        Some(socket) => socket.receive().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Faster would be an attack on the target.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);

@@ -1,0 +1,276 @@
+//! Silence on a busy link: when the receive counter of an interface that is being
+//! sent on stands still for longer than traffic ever paused. A suspicion only: quick
+//! echoes confirm it or not ([`super::watch`]). No clock: time is an argument.
+
+use std::time::{Duration, Instant};
+
+/// One interface's receive counter, as read so far.
+#[derive(Debug)]
+pub(super) struct Silence {
+    last: Option<Reading>,
+    /// Packets a second received of late, while anything was.
+    rate: f64,
+    /// The longest pause of late after which the link was heard again: no longer
+    /// one is worth a suspicion.
+    usual_pause: Duration,
+    /// The transmit counter when the pause began to be noticed.
+    sent_before: Option<u64>,
+}
+
+/// When the counter last moved.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    received: u64,
+    at: Instant,
+}
+
+/// What a reading calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Nothing.
+    None,
+    /// Read the transmit counter, and tell it with the next reading.
+    Transmitted,
+    /// Find out whether anybody is there.
+    Suspicion,
+}
+
+impl Silence {
+    pub(super) fn new() -> Self {
+        Self {
+            last: None,
+            rate: 0.0,
+            usual_pause: Duration::ZERO,
+            sent_before: None,
+        }
+    }
+
+    /// Takes in the receive counter. `sent`: the transmit counter, if it was asked
+    /// for.
+    pub(super) fn read(&mut self, received: u64, sent: Option<u64>, now: Instant) -> Call {
+        let Some(last) = self.last else {
+            self.last = Some(Reading { received, at: now });
+            return Call::None;
+        };
+        if received != last.received {
+            self.heard(received.saturating_sub(last.received), last.at, now);
+            self.last = Some(Reading { received, at: now });
+            return Call::None;
+        }
+        let pause = now.saturating_duration_since(last.at);
+        let Some(threshold) = self.threshold() else {
+            return Call::None;
+        };
+        if pause < threshold / 2 {
+            return Call::None;
+        }
+        match (self.sent_before, sent) {
+            (None, None) => Call::Transmitted,
+            (None, Some(sent)) => {
+                self.sent_before = Some(sent);
+                Call::None
+            }
+            (Some(_), None) if pause >= threshold => Call::Transmitted,
+            // Nothing was sent that could have been answered.
+            (Some(before), Some(sent)) if sent.wrapping_sub(before) < TRANSMITTED => Call::None,
+            (Some(_), Some(_)) if pause >= threshold => Call::Suspicion,
+            (Some(_), _) => Call::None,
+        }
+    }
+
+    /// A suspicion was false: the next one needs a longer pause.
+    pub(super) fn was_false(&mut self, now: Instant) {
+        if let Some(last) = self.last {
+            let pause = now.saturating_duration_since(last.at);
+            self.remember_pause(pause * 2);
+        }
+        self.sent_before = None;
+    }
+
+    /// Whether so much is received that silence would be noticed.
+    pub(super) fn is_busy(&self) -> bool {
+        self.threshold().is_some()
+    }
+
+    /// How soon the counter is worth another look.
+    pub(super) fn patience(&self) -> Duration {
+        match self.threshold() {
+            Some(threshold) => (threshold / READINGS).max(FASTEST),
+            None => IDLE,
+        }
+    }
+
+    /// How long it has been silent.
+    pub(super) fn pause(&self, now: Instant) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| {
+            now.saturating_duration_since(last.at)
+        })
+    }
+
+    /// Packets a second.
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// A pause so long is suspicious; `None`: too little traffic to tell.
+    fn threshold(&self) -> Option<Duration> {
+        let is_busy = self.rate >= LEAST_RATE;
+        let by_rate = is_busy.then(|| Duration::from_secs_f64(PACKETS / self.rate))?;
+        let by_pause = self.usual_pause.saturating_mul(2);
+        Some(by_rate.max(by_pause).max(SHORTEST)).filter(|threshold| *threshold <= LONGEST)
+    }
+
+    fn heard(&mut self, packets: u64, before: Instant, now: Instant) {
+        let pause = now.saturating_duration_since(before);
+        let seconds = pause.as_secs_f64().max(1e-6);
+        let was_busy = self.rate >= LEAST_RATE;
+        let weight = seconds / (RATE_OVER.as_secs_f64() + seconds);
+        self.rate += (packets as f64 / seconds - self.rate) * weight;
+        // What traffic does by itself fades from memory.
+        let fade = (-seconds / FADING.as_secs_f64()).exp();
+        self.usual_pause = self.usual_pause.mul_f64(fade);
+        if was_busy && pause >= SHORTEST / 2 && pause < LONGEST {
+            self.remember_pause(pause);
+        }
+        self.sent_before = None;
+    }
+
+    fn remember_pause(&mut self, pause: Duration) {
+        self.usual_pause = self.usual_pause.max(pause).min(LONGEST);
+    }
+}
+
+/// No shorter pause is suspicious …
+const SHORTEST: Duration = Duration::from_millis(10);
+/// … nor one in which fewer packets than this would have come.
+const PACKETS: f64 = 20.0;
+/// Beyond this, BFD is as fast.
+const LONGEST: Duration = Duration::from_millis(300);
+/// Packets a second below which pauses mean nothing: [`PACKETS`] in [`LONGEST`].
+const LEAST_RATE: f64 = 70.0;
+const RATE_OVER: Duration = Duration::from_millis(100);
+const FADING: Duration = Duration::from_secs(3);
+/// Packets sent in the second half of the pause that say that we do send.
+const TRANSMITTED: u64 = 2;
+/// Readings within the shortest suspicious pause.
+const READINGS: u32 = 10;
+pub(super) const FASTEST: Duration = Duration::from_millis(1);
+/// A link without traffic is looked at only to see whether it has some again.
+const IDLE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link read at 1 kHz by one that sends a packet a millisecond.
+    struct Link {
+        silence: Silence,
+        now: Instant,
+        received: u64,
+        sent: u64,
+        sends: bool,
+        suspicions: u32,
+    }
+
+    impl Link {
+        fn new() -> Self {
+            Self {
+                silence: Silence::new(),
+                now: Instant::now(),
+                received: 0,
+                sent: 0,
+                sends: true,
+                suspicions: 0,
+            }
+        }
+
+        /// A millisecond in which this many packets come.
+        fn step(&mut self, packets: u64) -> Call {
+            self.now += FASTEST;
+            self.received += packets;
+            self.sent += u64::from(self.sends);
+            let mut call = self.silence.read(self.received, None, self.now);
+            if call == Call::Transmitted {
+                call = self.silence.read(self.received, Some(self.sent), self.now);
+            }
+            if call == Call::Suspicion {
+                self.suspicions += 1;
+            }
+            call
+        }
+
+        fn run(&mut self, milliseconds: u32, packets: u64) {
+            (0..milliseconds).for_each(|_| drop(self.step(packets)));
+        }
+
+        /// Milliseconds of silence until a suspicion.
+        fn silent(&mut self, most: u32) -> Option<u32> {
+            (1..=most).find(|_| self.step(0) == Call::Suspicion)
+        }
+    }
+
+    #[test]
+    fn silence_is_suspicious_after_twenty_packets_time_or_ten_milliseconds() {
+        for (packets, expected) in [(1, 20..=23), (10, 10..=12), (100, 10..=12)] {
+            let mut link = Link::new();
+            link.run(2000, packets);
+            let after = link.silent(100).expect("a suspicion");
+            assert!(expected.contains(&after), "{packets}: {after} ms");
+            assert_eq!(link.suspicions, 1, "{packets}");
+        }
+    }
+
+    #[test]
+    fn an_idle_link_is_never_suspected_and_seldom_looked_at() {
+        let mut link = Link::new();
+        for _ in 0..50 {
+            link.run(100, 0);
+            link.step(2);
+        }
+        assert_eq!((link.suspicions, link.silence.is_busy()), (0, false));
+        assert_eq!(link.silence.patience(), IDLE);
+        link.run(2000, 1);
+        assert_eq!(link.silence.patience(), Duration::from_millis(2));
+    }
+
+    #[test]
+    fn when_we_stop_sending_silence_means_nothing() {
+        let mut link = Link::new();
+        link.run(2000, 10);
+        link.sends = false;
+        assert_eq!(link.silent(2000), None);
+        link.sends = true;
+        assert!(link.silent(100).is_some());
+    }
+
+    #[test]
+    fn a_suspicion_that_proves_false_makes_the_next_one_later() {
+        let mut link = Link::new();
+        link.run(2000, 10);
+        let mut waits = Vec::new();
+        while let Some(wait) = link.silent(1000) {
+            waits.push(wait);
+            // The echo's answer.
+            link.silence.was_false(link.now);
+            assert!(waits.len() < 20, "{waits:?}");
+        }
+        assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]), "{waits:?}");
+    }
+
+    #[test]
+    fn bursts_with_pauses_between_are_soon_known() {
+        let mut link = Link::new();
+        for _ in 0..200 {
+            link.run(10, 20);
+            for _ in 0..50 {
+                if link.step(0) == Call::Suspicion {
+                    link.silence.was_false(link.now);
+                }
+            }
+        }
+        assert!(link.suspicions <= 3, "{}", link.suspicions);
+        link.run(30_000, 10);
+        let after = link.silent(100).expect("a suspicion");
+        assert!(after <= 15, "pauses fade from memory: {after} ms");
+    }
+}
