@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dx_model::MODEL;
 use lab::aws::error::{ApiError, ErrorKind};
-use lab::aws::model::MODEL;
 use lab::aws::router::{Admin, Session};
 use lab::aws::seed::{Seed, SeedConnection};
 use lab::aws::simulator::{Caller, Delays, OWNER, PARTNER, Simulator};

@@ -74,6 +74,10 @@ impl ApiError {
         Self::new(ErrorKind::Client, message)
     }
 
+    pub fn serialization(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Serialization, message)
+    }
+
     pub fn limit(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::LimitExceeded, message)
     }
@@ -86,7 +90,7 @@ impl ApiError {
 impl From<InputError> for ApiError {
     fn from(error: InputError) -> Self {
         let violations = match error {
-            InputError::Type(message) => return Self::new(ErrorKind::Serialization, message),
+            InputError::Type(message) => return Self::serialization(message),
             InputError::Violations(violations) => violations,
         };
         let count = violations.len();
