@@ -10,6 +10,11 @@ use common::run_dxctl;
 fn help_is_as_reviewed() {
     let verbs: &[&[&str]] = &[
         &[],
+        &["validate"],
+        &["plan"],
+        &["apply"],
+        &["destroy"],
+        &["import"],
         &["asn", "pick"],
         &["vlan", "pick"],
         &["address", "pick"],

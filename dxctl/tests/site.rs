@@ -55,7 +55,7 @@ fn a_text_that_is_no_toml_says_where() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("site.toml");
     fs::write(&file, "[site]\nname = \"a\nregion = 1\n").unwrap();
-    validate(&file).fails(2, "site.toml:2:8: not TOML");
+    validate(&file).fails(2, "site.toml:2:10: not TOML");
     fs::remove_file(&file).unwrap();
     validate(&file).fails(2, "No such file");
 }

@@ -160,3 +160,6 @@ fn is_owned(tags: &[crate::aws::Tag], site: &Site) -> bool {
     tags.iter()
         .any(|tag| tag.key == OWNER_TAG && tag.value == site.name)
 }
+
+#[cfg(test)]
+mod tests;
