@@ -1,5 +1,6 @@
 //! A free pair of addresses for a session's two ends.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -42,10 +43,12 @@ pub(crate) fn address_pair(
     };
     let pool = pool.trunc();
     let all: Vec<Taken> = reserved().chain(taken.iter().cloned()).collect();
+    let holders = Holders::of(&all, length);
     let mut avoided: Vec<&Taken> = Vec::new();
     for subnet in pool.subnets(length).map_err(|_| too_small())? {
-        match all.iter().find(|taken| overlap(&taken.net, &subnet)) {
-            Some(taken) if avoided.contains(&taken) => {}
+        match holders.holder(subnet) {
+            // One that is wider than a pair has several in a row.
+            Some(taken) if avoided.last() == Some(&taken) => {}
             Some(taken) => avoided.push(taken),
             None => {
                 return Ok(Picked {
@@ -79,8 +82,36 @@ fn ends(subnet: Ipv4Net) -> PeerAddresses {
     }
 }
 
-fn overlap(a: &Ipv4Net, b: &Ipv4Net) -> bool {
-    a.contains(b) || b.contains(a)
+/// Who has a pair's network, found without looking at all of them: a site can
+/// have hundreds.
+struct Holders<'a> {
+    /// By the pair's network that they are in.
+    narrow: HashMap<Ipv4Net, &'a Taken>,
+    wide: Vec<&'a Taken>,
+}
+
+impl<'a> Holders<'a> {
+    fn of(all: &'a [Taken], length: u8) -> Self {
+        let mut holders = Self {
+            narrow: HashMap::new(),
+            wide: Vec::new(),
+        };
+        for taken in all {
+            match Ipv4Net::new(taken.net.addr(), length) {
+                Ok(pair) if taken.net.prefix_len() >= length => {
+                    holders.narrow.entry(pair.trunc()).or_insert(taken);
+                }
+                _ => holders.wide.push(taken),
+            }
+        }
+        holders
+    }
+
+    fn holder(&self, subnet: Ipv4Net) -> Option<&'a Taken> {
+        let mut wide = self.wide.iter();
+        let wide = wide.find(|taken| taken.net.contains(&subnet));
+        wide.or_else(|| self.narrow.get(&subnet)).copied()
+    }
 }
 
 fn reason(pool: Ipv4Net, length: u8, avoided: &[&Taken]) -> String {
