@@ -3,6 +3,7 @@
 mod clock;
 mod configuration;
 mod differential;
+mod failover_test;
 mod graceful;
 mod healthy;
 mod hostile;
@@ -81,6 +82,7 @@ pub(crate) fn all() -> Vec<Case> {
         differential::all(),
         graceful::all(),
         vlan::all(),
+        failover_test::all(),
         vendor::all(),
         hostile::all(),
         clock::all(),
