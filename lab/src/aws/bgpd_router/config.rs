@@ -68,6 +68,7 @@ struct Peer {
     prepend: u8,
     communities: Vec<&'static str>,
     graceful_restart: &'static str,
+    bfd: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<&'static str>,
 }
@@ -135,6 +136,9 @@ fn peer(vif: &VifIntent, peer: &PeerIntent, keys: &Path) -> Peer {
         },
         // User Guide: AWS's restart time.
         graceful_restart: "120s",
+        // User Guide: on each virtual interface, once the customer's end speaks it;
+        // 300 ms × 3, which is what bgpd means by it.
+        bfd: true,
         backup: None,
     }
 }
