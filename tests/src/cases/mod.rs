@@ -1,5 +1,6 @@
 //! The cases, by what they are about.
 
+mod bfd;
 mod clock;
 mod configuration;
 mod differential;
@@ -87,6 +88,7 @@ pub(crate) fn all() -> Vec<Case> {
         hostile::all(),
         clock::all(),
         mend::all(),
+        bfd::all(),
     ];
     parts.into_iter().flatten().collect()
 }
