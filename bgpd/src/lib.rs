@@ -14,6 +14,7 @@ pub mod fib;
 pub mod health;
 pub mod interface;
 mod log_limit;
+pub mod nat;
 pub mod netlink;
 pub mod panics;
 pub mod probe;

@@ -112,16 +112,18 @@ pub const BOGONS: [Range; 17] = [
     v6(0x3fff, 0, 20),
 ];
 
+/// RFC 1918, RFC 6598, RFC 4193.
+pub const PRIVATE_SPACE: [Range; 5] = [
+    v4(10, 0, 0, 0, 8),
+    v4(172, 16, 0, 0, 12),
+    v4(192, 168, 0, 0, 16),
+    v4(100, 64, 0, 0, 10),
+    v6(0xfc00, 0, 7),
+];
+
 /// Whether a prefix lies in space that AWS takes on no public VIF.
 pub fn is_private_space(net: IpNet) -> bool {
-    let private = [
-        v4(10, 0, 0, 0, 8),
-        v4(172, 16, 0, 0, 12),
-        v4(192, 168, 0, 0, 16),
-        v4(100, 64, 0, 0, 10),
-        v6(0xfc00, 0, 7),
-    ];
-    private.iter().any(|range| range.net.contains(&net))
+    PRIVATE_SPACE.iter().any(|range| range.net.contains(&net))
 }
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> Range {

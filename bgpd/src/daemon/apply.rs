@@ -210,6 +210,7 @@ impl Daemon {
         }
         self.watch_paths();
         self.refresh_links().await;
+        self.set_nat();
         self.set_probes();
         self.refresh_bfd();
         self.start_waiting_sessions().await;

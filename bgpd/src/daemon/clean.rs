@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::claim::Claim;
 use crate::netlink::{Batch, Socket, nexthop};
-use crate::{control, fastpath, fib, interface, router};
+use crate::{control, fastpath, fib, interface, nat, router};
 
 /// Whether to only say what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,14 @@ pub async fn clean(config: &Config, what: Clean) -> anyhow::Result<Vec<String>> 
     let _claim = Claim::take(config.daemon.kernel.protocol)?;
     let interfaces = interface::made().await.context("can't list interfaces")?;
     let mut lines = remove_routes(config, what).await?;
+    let protocol = config.daemon.kernel.protocol;
+    // A kernel without nftables has no table.
+    if nat::is_there(protocol).unwrap_or(false) {
+        lines.push(format!("nftables table inet {}", nat::table(protocol)));
+        if what == Clean::Remove {
+            nat::remove(protocol).context("can't remove the nftables table")?;
+        }
+    }
     for name in &interfaces {
         lines.push(format!("interface {name}"));
         if what == Clean::Remove {

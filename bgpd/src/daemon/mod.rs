@@ -23,6 +23,7 @@ mod journal;
 mod keys;
 mod links;
 mod listeners;
+mod moved_flows;
 mod notify;
 pub mod operator;
 mod probing;
@@ -48,7 +49,7 @@ use crate::control::{self, Request};
 use crate::fastpath::Standing;
 use crate::log_limit::LogLimit;
 use crate::transport::Connection;
-use crate::{fastpath, fib, probe, router, session};
+use crate::{fastpath, fib, nat, probe, router, session};
 
 use claim::Claim;
 use ids::Ids;
@@ -103,6 +104,7 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
             Some(news) = inputs.news.recv() => daemon.on_news(news).await,
             Some(event) = inputs.router.recv() => daemon.on_router(event),
             Some(event) = inputs.bfd.recv() => daemon.on_bfd(event),
+            Some(event) = inputs.nat.recv() => daemon.on_nat(event),
             Some(path) = inputs.back.recv() => daemon.on_path_back(path),
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
@@ -126,6 +128,7 @@ struct Inputs {
     fastpath: mpsc::UnboundedReceiver<fastpath::Event>,
     health: mpsc::UnboundedReceiver<crate::health::Concluded>,
     bfd: mpsc::UnboundedReceiver<crate::bfd::Event>,
+    nat: mpsc::UnboundedReceiver<nat::Event>,
     router: mpsc::UnboundedReceiver<router::Event>,
     /// Paths whose far end answers probes again.
     back: mpsc::UnboundedReceiver<PathId>,
@@ -143,6 +146,8 @@ struct Parts {
     _claim: Option<Claim>,
     probe: probe::Handle,
     health: crate::health::Handle,
+    /// `None` without a fast path.
+    nat: Option<nat::Handle>,
     /// See [`restarting_until`].
     restarting_until: Option<Instant>,
 }
@@ -177,12 +182,14 @@ impl Daemon {
         let (back, back_inbox) = mpsc::unbounded_channel();
         let (bfd_events, bfd_inbox) = mpsc::unbounded_channel();
         let (concluded, health_inbox) = mpsc::unbounded_channel();
+        let (nat_events, nat_inbox) = mpsc::unbounded_channel();
         let parts = Parts::start(
             &config,
             fastpath_events,
             router_events,
             bfd_events,
             concluded,
+            nat_events,
             back,
         )?;
         let operator = Operator::remembering(&config.daemon.control);
@@ -211,6 +218,7 @@ impl Daemon {
             news: news_inbox,
             fastpath: fastpath_inbox,
             health: health_inbox,
+            nat: nat_inbox,
             bfd: bfd_inbox,
             router: router_inbox,
             back: back_inbox,
@@ -234,6 +242,7 @@ impl Daemon {
             self.add_session(peer).await;
         }
         self.refresh_links().await;
+        self.set_nat();
         self.set_probes();
         self.start_waiting_sessions().await;
         self.journal.info(
@@ -281,6 +290,14 @@ impl Daemon {
             let told = tokio::task::spawn_blocking(move || fastpath.paths());
             let _ = tokio::time::timeout(GOODBYE, told).await;
         }
+        let kernel = &self.config.daemon.kernel;
+        if self.parts.nat.take().is_some()
+            && kernel.on_shutdown == OnShutdown::Remove
+            && let Err(error) = nat::remove(kernel.protocol)
+        {
+            let table = nat::table(kernel.protocol);
+            tracing::warn!("the nftables table {table} stays: {error}");
+        }
     }
 
     fn on_fastpath(&mut self, event: fastpath::Event) {
@@ -306,6 +323,7 @@ impl Daemon {
                 if groups > 0 {
                     self.measures.observe_swap(took);
                     text.push_str(&format!("; {groups} groups moved in {took:?}"));
+                    self.look_for_moved_flows();
                 }
                 let weight = match (standing, stranded) {
                     (Standing::Good | Standing::Held | Standing::Drained, 0) => Weight::Info,
@@ -410,8 +428,10 @@ impl Daemon {
     async fn on_tick(&mut self) {
         self.ensure_vifs().await;
         self.refresh_links().await;
+        self.set_probes();
         self.start_waiting_sessions().await;
         self.count_prefixes();
+        self.look_for_moved_flows();
     }
 }
 
@@ -422,6 +442,7 @@ impl Parts {
         router_events: mpsc::UnboundedSender<router::Event>,
         bfd_events: mpsc::UnboundedSender<crate::bfd::Event>,
         concluded: mpsc::UnboundedSender<crate::health::Concluded>,
+        nat_events: mpsc::UnboundedSender<nat::Event>,
         back: mpsc::UnboundedSender<PathId>,
     ) -> anyhow::Result<Self> {
         let (router, inbox) = router::channel();
@@ -451,8 +472,16 @@ impl Parts {
             inbox,
         )
         .context("can't start the router's thread")?;
-        let health = crate::health::spawn(fastpath.clone(), concluded)
+        let health = crate::health::spawn(fastpath.clone(), steering.clone(), concluded)
             .context("can't start health's thread")?;
+        let nat = match &fastpath {
+            Some(fastpath) => {
+                let tell = move |event| drop(nat_events.send(event));
+                let spawned = nat::spawn(kernel.protocol, fastpath.clone(), tell);
+                Some(spawned.context("can't start the thread for source addresses")?)
+            }
+            None => None,
+        };
         let ear = Ear {
             health: health.clone(),
             fastpath: fastpath.clone(),
@@ -472,6 +501,7 @@ impl Parts {
         Ok(Self {
             bfd,
             health,
+            nat,
             router,
             steering,
             fastpath,

@@ -15,8 +15,8 @@ use bgp_core::api::HealthStatus;
 use bgp_core::path::{Evidence, Sample, Settings, Target, Transition};
 use tokio::sync::mpsc;
 
-use crate::fastpath;
 use crate::netlink::{Postbox, mailbox};
+use crate::{fastpath, router};
 
 mod worker;
 
@@ -59,6 +59,7 @@ type Prober = Box<dyn Fn(PathId, Option<Duration>) + Send>;
 /// path.
 pub fn spawn(
     fastpath: Option<fastpath::Handle>,
+    steering: router::Steering,
     concluded: mpsc::UnboundedSender<Concluded>,
 ) -> io::Result<Handle> {
     let (commands, inbox) = mailbox()?;
@@ -69,7 +70,7 @@ pub fn spawn(
         let witness = handle.clone();
         fastpath.witness(move |path, evidence, at| witness.tell_at(path, evidence, at));
     }
-    let worker = Worker::new(inbox, fastpath, concluded);
+    let worker = Worker::new(inbox, fastpath, steering, concluded);
     std::thread::Builder::new()
         .name("health".into())
         .spawn(move || worker.run())?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bgp_core::PathId;
 use bgp_core::path::{PathHealth, Target, Transition, Trust};
+use bgp_core::policy::Stance;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use tokio::sync::mpsc;
@@ -14,10 +15,12 @@ use super::{Command, Concluded, Prober, Watched};
 use crate::fastpath::{self, Voice};
 use crate::netlink::{Mailbox, Taken};
 use crate::realtime;
+use crate::router::{Pilot, Steering};
 
 pub(super) struct Worker {
     inbox: Mailbox<Command>,
     fastpath: Option<fastpath::Handle>,
+    steering: Steering,
     concluded: mpsc::UnboundedSender<Concluded>,
     prober: Option<Prober>,
     paths: HashMap<PathId, Path>,
@@ -34,11 +37,13 @@ impl Worker {
     pub(super) fn new(
         inbox: Mailbox<Command>,
         fastpath: Option<fastpath::Handle>,
+        steering: Steering,
         concluded: mpsc::UnboundedSender<Concluded>,
     ) -> Self {
         Self {
             inbox,
             fastpath,
+            steering,
             concluded,
             prober: None,
             paths: HashMap::new(),
@@ -159,6 +164,12 @@ impl Worker {
             if let Some(fastpath) = &self.fastpath {
                 speak(fastpath, id, &transition);
             }
+            // Our traffic first, then the far end's.
+            let stance = match transition.trust {
+                Trust::Full => Stance::Normal,
+                Trust::Degraded | Trust::Held | Trust::None => Stance::Adverse,
+            };
+            self.steering.set(id, Pilot::Health, stance);
             // The daemon may be gone already.
             let _ = self.concluded.send(Concluded {
                 path: id,

@@ -3,12 +3,14 @@
 //! kernel's own words (extended ACK) in every error.
 //!
 //! [`Batch`] collects requests, [`Socket`] sends them and reads the answers;
-//! [`route`], [`nexthop`] and [`link`] know what is inside. `rtnetlink` serves
+//! [`route`], [`nexthop`], [`link`], [`nftables`] and [`conntrack`] know what is inside. `rtnetlink` serves
 //! the `interface` module, where speed doesn't matter. [`mailbox`] lets a
 //! thread wait for its own queue and its sockets at once.
 
+pub mod conntrack;
 pub mod link;
 pub mod nexthop;
+pub mod nftables;
 pub mod route;
 
 mod mailbox;

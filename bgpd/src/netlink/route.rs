@@ -98,6 +98,18 @@ pub fn look_up(batch: &mut Batch, destination: IpAddr) {
         .attribute(RTA_DST, &octets[..length]);
 }
 
+/// Asks for the route that the kernel would send by, as it stands in the table.
+pub fn matching(batch: &mut Batch, destination: IpAddr) {
+    let (octets, length) = octets(&destination);
+    let mut header = [0; RTMSG];
+    header[0] = family(&destination);
+    header[1] = (length * 8) as u8;
+    header[8..].copy_from_slice(&RTM_F_FIB_MATCH.to_ne_bytes());
+    batch
+        .begin(RTM_GETROUTE, 0, &header)
+        .attribute(RTA_DST, &octets[..length]);
+}
+
 impl Seen {
     /// Reads RTM_NEWROUTE and RTM_DELROUTE.
     pub fn read(message: &Message<'_>) -> Option<Self> {
@@ -164,6 +176,7 @@ fn header(prefix: &IpNet, place: &Place, scope: u8, kind: u8) -> [u8; RTMSG] {
 /// The size of `struct rtmsg`.
 const RTMSG: usize = 12;
 const RTA_NH_ID: u16 = 30;
+const RTM_F_FIB_MATCH: u32 = 0x2000;
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use libc::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR};
-use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 
 use super::message::{Attributes, Batch, Message, Messages, u32_at};
@@ -28,8 +28,18 @@ pub struct Refusal {
 }
 
 impl Socket {
+    /// For links, routes and nexthops.
     pub fn new() -> io::Result<Self> {
-        let mut inner = netlink_sys::Socket::new(NETLINK_ROUTE)?;
+        Self::of(NETLINK_ROUTE)
+    }
+
+    /// For nftables and connection tracking.
+    pub fn netfilter() -> io::Result<Self> {
+        Self::of(NETLINK_NETFILTER)
+    }
+
+    fn of(protocol: isize) -> io::Result<Self> {
+        let mut inner = netlink_sys::Socket::new(protocol)?;
         let port = inner.bind_auto()?.port_number();
         inner.set_cap_ack(true)?;
         inner.set_ext_ack(true)?;
@@ -60,13 +70,39 @@ impl Socket {
         if batch.is_empty() {
             return Ok(());
         }
-        let done = self.exchange(batch, &mut refused);
+        let last = batch.len() - 1;
+        let done = self.exchange(batch, last, &mut refused);
         batch.clear();
         done
     }
 
-    fn exchange(&mut self, batch: &mut Batch, refused: &mut impl FnMut(Refusal)) -> io::Result<()> {
-        let last = batch.len() - 1;
+    /// Sends a transaction of nfnetlink's: between its first and last message all is
+    /// done or nothing. The last but one must ask for an acknowledgement: the end of
+    /// a transaction has none before Linux 6.10.
+    pub fn transact(&mut self, batch: &mut Batch) -> Result<(), Refusal> {
+        let mut first = None;
+        let last = batch.len().saturating_sub(2);
+        let done = self.exchange(batch, last, &mut |refusal| {
+            first.get_or_insert(refusal);
+        });
+        batch.clear();
+        match (first, done) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Err(error)) => Err(Refusal {
+                index: 0,
+                errno: error.raw_os_error().unwrap_or(libc::EIO),
+                text: None,
+            }),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        batch: &mut Batch,
+        last: usize,
+        refused: &mut impl FnMut(Refusal),
+    ) -> io::Result<()> {
         send(self.inner.as_raw_fd(), batch.seal(), MsgFlags::empty())?;
         loop {
             let length = self.receive()?;

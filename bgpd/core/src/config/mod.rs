@@ -8,6 +8,7 @@ mod backup;
 mod bfd;
 mod daemon;
 mod health;
+mod masquerade;
 pub mod mistake;
 mod path;
 mod peer;
@@ -228,6 +229,19 @@ pub struct StaticPath {
     pub gateways: Vec<IpAddr>,
     pub probe: Option<Probe>,
     pub health: path_health::Settings,
+    /// Sources that get the interface's address when they leave by it.
+    pub masquerade: Vec<IpNet>,
+    pub conntrack: Conntrack,
+}
+
+/// What connection tracking remembers of flows that are moved to a path or from it,
+/// and that the other one would not carry with their source address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conntrack {
+    #[default]
+    Keep,
+    /// They begin anew. The default with `masquerade`.
+    Flush,
 }
 
 /// What measures a path.

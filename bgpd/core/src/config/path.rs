@@ -5,11 +5,23 @@ use std::sync::Arc;
 
 use super::probe::RawProbe;
 use super::table::{Keys, Table};
-use super::{StaticPath, health, value};
+use super::{StaticPath, health, masquerade, value};
 use crate::Family;
 
 pub(super) const KEYS: Keys = Keys {
-    known: &["name", "interface", "gateway", "gateway6", "probe", "hold", "hold_max", "health"],
+    known: &[
+        "name",
+        "interface",
+        "gateway",
+        "gateway6",
+        "probe",
+        "hold",
+        "hold_max",
+        "health",
+        "masquerade",
+        "masquerade_from",
+        "conntrack",
+    ],
     refused: &[],
 };
 
@@ -34,19 +46,23 @@ pub(super) fn read(table: &Table<'_>, name: Arc<str>) -> RawPath {
         table.mistake(table.offset, "`gateway` is missing; write for example `gateway = \"203.0.113.1\"` (or `gateway6` for IPv6)");
     }
     let families = [("gateway", Family::Ipv4), ("gateway6", Family::Ipv6)];
+    let families: Vec<Family> = families
+        .into_iter()
+        .filter(|(key, _)| table.has(key))
+        .map(|(_, family)| family)
+        .collect();
     let probe = RawProbe::read(table);
+    let (masquerade, conntrack) = masquerade::read(table, &families);
     RawPath {
-        families: families
-            .into_iter()
-            .filter(|(key, _)| table.has(key))
-            .map(|(_, family)| family)
-            .collect(),
+        families,
         path: interface.map(|interface| StaticPath {
             name: name.clone(),
             interface: interface.value,
             gateways,
             probe: probe.map(|probe| probe.of_path(table)),
             health: health::read(table),
+            masquerade,
+            conntrack,
         }),
         name,
     }
