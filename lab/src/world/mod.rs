@@ -79,6 +79,24 @@ impl World {
         self.fibre.ip("link set dev a up\nlink set dev b up")
     }
 
+    /// The fibre loses so many percent of the packets each way, 100 for all, and
+    /// both ends keep their carrier: what a fault beyond the next switch does.
+    pub fn lose(&self, percent: u8) -> Result<()> {
+        let rule = match percent {
+            0 => "",
+            100.. => "drop",
+            _ => &format!("numgen random mod 100 < {percent} drop"),
+        };
+        // The table is made anew in one transaction.
+        let text = format!(
+            "table bridge fault {{}}\ndelete table bridge fault\ntable bridge fault {{\n\
+             chain forward {{\ntype filter hook forward priority 0;\n{rule}\n}}\n}}\n"
+        );
+        let mut command = self.fibre.command("nft");
+        command.args(["-f", "-"]);
+        run(&mut command, Some(&text)).map(drop)
+    }
+
     /// All namespaces, each with what it stands for.
     pub fn places(&self) -> [(&Namespace, &'static str); 6] {
         [

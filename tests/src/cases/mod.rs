@@ -15,6 +15,7 @@ mod replay;
 mod restart;
 mod secrets;
 pub(crate) mod sessions;
+mod soak;
 mod vendor;
 mod vlan;
 
@@ -88,6 +89,7 @@ pub(crate) fn all() -> Vec<Case> {
         hostile::all(),
         clock::all(),
         mend::all(),
+        soak::all(),
         bfd::all(),
     ];
     parts.into_iter().flatten().collect()

@@ -69,6 +69,7 @@ struct Peer {
     communities: Vec<&'static str>,
     graceful_restart: &'static str,
     bfd: bool,
+    hold: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<&'static str>,
 }
@@ -139,6 +140,8 @@ fn peer(vif: &VifIntent, peer: &PeerIntent, keys: &Path) -> Peer {
         // User Guide: on each virtual interface, once the customer's end speaks it;
         // 300 ms × 3, which is what bgpd means by it.
         bfd: true,
+        // AWS takes to a link as soon as its session is up.
+        hold: "0s",
         backup: None,
     }
 }

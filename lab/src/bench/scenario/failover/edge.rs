@@ -9,7 +9,7 @@ use anyhow::bail;
 
 use super::arena::{Arena, EDGE_LAN, LAN, Link};
 use super::far::neighbor;
-use super::{Bfd, Needs};
+use super::{Bfd, Hold, Needs};
 use crate::bench::speaker::{Programs, Speaker};
 use crate::foreign::frr::{self, Zebra};
 use crate::foreign::{self, write_private};
@@ -95,20 +95,23 @@ fn bgpd(bfd: Bfd, needs: Needs, directory: &Path) -> String {
         if needs.bfd {
             let _ = writeln!(
                 text,
-                "bfd = {{ interval = \"{}ms\", multiplier = {} }}",
+                "bfd = {{ interval = \"{}ms\", multiplier = {}{} }}",
                 bfd.interval.as_millis(),
-                bfd.multiplier
+                bfd.multiplier,
+                match needs.hold {
+                    Hold::Default => "",
+                    Hold::Short => ", damping = \"0s\"",
+                }
             );
         }
-        if needs.health {
-            // The first return after a failure would take seconds by default.
+        if needs.hold == Hold::Short {
             text.push_str("hold = \"500ms\"\nhold_max = \"1s\"\n");
         }
         if needs.probes {
             let _ = writeln!(
                 text,
-                "probe = {{ icmp = [\"{}\"], interval = \"20ms\" }}",
-                far.address
+                "probe = {{ icmp = [\"{}\"], stamp = [\"{}\"], interval = \"50ms\" }}",
+                far.address, far.address
             );
         }
     }

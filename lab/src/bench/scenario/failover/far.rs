@@ -154,6 +154,14 @@ pub fn start_bfd(
     )?)
 }
 
+/// What tells which way a probe was lost (RFC 8762).
+pub fn start_reflector(program: &Path, arena: &Arena, directory: &Path) -> anyhow::Result<Process> {
+    let mut command = arena.far.command(program);
+    command.args(["stamp-reflector", "--allow", "10.98.0.0/16"]);
+    let log = directory.join("reflector.log");
+    Ok(arena.far.spawn("the STAMP reflector", &mut command, &log)?)
+}
+
 /// The far end's session over a link, as the edge sees it.
 pub fn neighbor(link: Link) -> Neighbor {
     Neighbor {

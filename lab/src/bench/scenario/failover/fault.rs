@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::{Bfd, Needs};
+use super::{Bfd, Hold, Needs};
 use crate::bench::speaker::Speaker;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -109,28 +109,21 @@ impl Fault {
     }
 
     pub const fn needs(self) -> Needs {
-        match self {
+        let (bfd, probes) = match self {
             Self::Carrier
             | Self::Again
             | Self::Notification
             | Self::Reset
             | Self::Withdrawn
-            | Self::Dead => Needs {
-                bfd: false,
-                probes: false,
-                health: false,
-            },
-            Self::Idle | Self::IdleFast | Self::Drain => Needs {
-                bfd: true,
-                probes: false,
-                health: true,
-            },
-            _ => Needs {
-                bfd: true,
-                probes: true,
-                health: true,
-            },
-        }
+            | Self::Dead => (false, false),
+            Self::Idle | Self::IdleFast | Self::Drain => (true, false),
+            _ => (true, true),
+        };
+        let hold = match self {
+            Self::Flaps | Self::Quiet | Self::Overhead => Hold::Default,
+            _ => Hold::Short,
+        };
+        Needs { bfd, probes, hold }
     }
 
     /// Why a speaker other than ours can't show it.

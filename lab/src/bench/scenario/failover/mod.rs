@@ -39,7 +39,16 @@ pub struct Bfd {
 pub struct Needs {
     pub bfd: bool,
     pub probes: bool,
-    pub health: bool,
+    pub hold: Hold,
+}
+
+/// How long bgpd mistrusts what has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hold {
+    /// As by default: seconds, more with each failure.
+    Default,
+    /// Half a second: rounds follow each other soon.
+    Short,
 }
 
 /// What is asked of this scenario alone.

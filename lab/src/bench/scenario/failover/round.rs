@@ -26,6 +26,8 @@ const MOVED_AFTER: Quantity = Quantity::milliseconds("moved after");
 const MOVES: Quantity = Quantity::count("moves");
 /// Packets lost by the return.
 const RETURN_LOST: Quantity = Quantity::count("lost by the return");
+/// How long after our traffic the far end was told to move its own.
+const TOLD_AFTER: Quantity = Quantity::milliseconds("far end told after");
 /// bgpd's own word: from the event to the kernel's answer.
 const SWAP: Quantity = Quantity {
     name: "swap",
@@ -92,6 +94,9 @@ fn fail_and_return(fault: Fault, stage: &mut Stage) -> anyhow::Result<Figures> {
             figures.push((NAMED, f64::from(u8::from(named))));
         }
     }
+    if fault == Fault::Loss {
+        figures.extend(told_after(stage, &verdict, since).map(|told| (TOLD_AFTER, told)));
+    }
     drop(returning);
     if let Some(relay) = relay {
         stage.arena.bridge(Link::A, relay)?;
@@ -99,6 +104,15 @@ fn fail_and_return(fault: Fault, stage: &mut Stage) -> anyhow::Result<Figures> {
     let lost = heal(fault, stage)?;
     figures.extend(lost.map(|lost| (RETURN_LOST, lost as f64)));
     Ok(Figures(figures))
+}
+
+/// How long after our traffic moved the far end had our word that the path is
+/// one to avoid; negative where it had it before. `None`: it never had.
+fn told_after(stage: &Stage, verdict: &Verdict, since: u64) -> Option<f64> {
+    let said = stage.far.state(Link::A).last_update?.elapsed();
+    let said = traffic::now().saturating_sub(u64::try_from(said.as_nanos()).ok()?);
+    let moved = since + u64::try_from(verdict.moved_after?.as_nanos()).ok()?;
+    (said > since).then(|| (said as f64 - moved as f64) / 1e6)
 }
 
 fn told(fault: Fault, verdict: &Verdict, moved: bool) -> Vec<(Quantity, f64)> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::arena::{Arena, Link, Way};
 use super::edge::{self, Setup};
 use super::far::{self, Act, Far};
-use super::{Bfd, Needs};
+use super::{Bfd, Hold, Needs};
 use crate::bench::figures::{Figures, Quantity};
 use crate::bench::speaker::Programs;
 use crate::bench::table::{Random, Table};
@@ -391,5 +391,5 @@ const BFD: Bfd = Bfd {
 const NEEDS: Needs = Needs {
     bfd: true,
     probes: false,
-    health: true,
+    hold: Hold::Short,
 };

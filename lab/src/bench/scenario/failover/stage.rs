@@ -44,6 +44,7 @@ pub struct Stage {
     programs: Programs,
     flows: u64,
     _bfd: Process,
+    _reflector: Process,
     _sink: Sink,
 }
 
@@ -88,6 +89,7 @@ impl Stage {
         let arena = Arena::create(&speaker.name().to_lowercase())?;
         let sink = Sink::open(&arena)?;
         let bfd = far::start_bfd(&programs.bird, &arena, &at_far, key.bfd)?;
+        let reflector = far::start_reflector(&programs.bgpd, &arena, &at_far)?;
         let setup = Setup {
             bfd: key.bfd,
             needs: key.needs,
@@ -106,6 +108,7 @@ impl Stage {
             programs: programs.clone(),
             flows: 0,
             _bfd: bfd,
+            _reflector: reflector,
             _sink: sink,
         };
         let settled = stage.settle(Link::A, SETUP);
