@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use common::{Answer, Api, CANARY, Run, text, vif};
+use common::{Answer, Api, CANARY, Daemon, Run, bgpd_status, text, vif};
 use lab::aws::router::NoRouter;
 use lab::aws::seed::Seed;
 use lab::aws::server::{Server, Settings};
@@ -307,6 +307,51 @@ fn what_a_killed_run_left_unfinished_is_looked_for_first() {
         fs::read_to_string(world.path(".site.toml.journal")).unwrap(),
         ""
     );
+}
+
+/// A site whose only interface is there already, and what bgpd says of it.
+fn bring_up(status: Value) -> Run {
+    let there = vif("dxvif-1", "prod", 101, "available");
+    let api = Api::start(move |operation, _, _| match operation {
+        "DescribeVirtualInterfaces" => Answer::Json(json!({ "virtualInterfaces": [there] })),
+        "DescribeConnections" => Answer::Json(json!({ "connections": [{
+            "connectionId": "dxcon-1", "connectionName": "trunk", "connectionState": "available",
+        }] })),
+        "DescribeDirectConnectGateways" => Answer::Json(json!({ "directConnectGateways": [] })),
+        _ => Answer::Error(400, "DirectConnectClientException", "not in this test"),
+    });
+    let bgpd = Daemon::start(status, json!({}));
+    let dir = tempfile::tempdir().unwrap();
+    let site = format!(
+        "[site]\nname = \"fra\"\n[[connection]]\nname = \"trunk\"\n[[vif]]\nname = \"prod\"\n\
+         kind = \"private\"\nconnection = \"trunk\"\nvlan = 101\ngateway = \"vgw-1\"\n\
+         advertise = [\"10.0.0.0/16\"]\nrouter = \"edge\"\n[[router]]\nname = \"edge\"\n\
+         platform = \"bgpd\"\nparent = \"eth1\"\ndirectory = {:?}\ncontrol = {:?}\n",
+        dir.path().join("etc"),
+        bgpd.socket()
+    );
+    let file = dir.path().join("site.toml");
+    fs::write(&file, site).unwrap();
+    let run = api.dxctl(&["apply", text(&file), "--yes", "--verify", "2"]);
+    let said = format!("{}{}", run.out, run.err);
+    assert!(!said.contains(CANARY), "{said}");
+    run
+}
+
+#[test]
+fn sessions_are_brought_up_or_it_is_said_why_not() {
+    let up = bring_up(bgpd_status());
+    fine(&up);
+    assert!(
+        up.err.contains("bgpd has read its configuration again"),
+        "{up:?}"
+    );
+    let mut status = bgpd_status();
+    status["peers"][0]["state"] = json!("Active");
+    status["vifs"][0]["carrier"] = json!(false);
+    let down = bring_up(status);
+    assert_eq!(down.code, 1, "{down:?}");
+    assert!(down.out.contains("eth1 has no carrier"), "{down:?}");
 }
 
 /// An AWS whose interface changes between the plan and the step.

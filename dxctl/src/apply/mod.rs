@@ -96,9 +96,8 @@ impl<A: DirectConnect> Apply<'_, A> {
             ));
             awaits_vifs |= matches!(step.call, Call::CreateVif { .. });
         }
-        if awaits_vifs {
-            self.vifs_provisioned().await?;
-        }
+        // Those too that an earlier run asked for and didn't wait for.
+        self.vifs_provisioned().await?;
         self.associations_settled().await
     }
 

@@ -24,15 +24,19 @@ impl<A: DirectConnect> Apply<'_, A> {
         until(&format!("gateway {id}"), "available", self.limit, look).await
     }
 
-    /// All that this run made, looked at together.
+    /// Those of the site that are there, looked at together.
     pub(super) async fn vifs_provisioned(&self) -> anyhow::Result<()> {
+        if self.made.vifs.is_empty() {
+            return Ok(());
+        }
         let look = async || {
             let all = self.aws.virtual_interfaces(Filter::All).await?;
             let ours = |vif: &&VirtualInterface| self.made.vifs.values().any(|id| *id == vif.id);
             let mut waiting = 0;
             for vif in all.iter().filter(ours) {
                 match crate::commands::provisioned(vif) {
-                    Judgement::Met(()) => {}
+                    Judgement::Met(()) if has_addresses(vif) => {}
+                    Judgement::Met(()) => waiting += 1,
                     // AWS asks the prefixes' owner; that takes up to 72 hours.
                     Judgement::NotYet if vif.state == "verifying" => {}
                     Judgement::NotYet => waiting += 1,
@@ -136,4 +140,10 @@ impl<A: DirectConnect> Apply<'_, A> {
             Some(one) => (one.state.clone(), Judgement::NotYet),
         })
     }
+}
+
+/// AWS's choice of a session's addresses comes after the session.
+fn has_addresses(vif: &VirtualInterface) -> bool {
+    let mut live = vif.peers.iter().filter(|peer| !peer.is_gone());
+    live.all(|peer| peer.amazon_address.is_some() && peer.customer_address.is_some())
 }

@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use bgp_core::Family;
 use bgp_core::config::AuthKey;
 
-use crate::Refused;
 use crate::aws::{Association, Carrier, DxGateway, VirtualInterface};
 use crate::pick::Taken;
 use crate::site::{OWNER_TAG, Site};
@@ -73,7 +72,7 @@ impl Plan {
 }
 
 /// What to do, or every reason why it can't be.
-pub(crate) fn plan(wanted: Wanted<'_>, observed: &Observed) -> Result<Plan, Refused> {
+pub(crate) fn plan(wanted: Wanted<'_>, observed: &Observed) -> Result<Plan, Impossible> {
     let mut problems = Vec::new();
     let resolved = resolve::resolve(wanted.site, observed, &mut problems);
     let mut phases = Phases::default();
@@ -98,11 +97,11 @@ pub(crate) fn plan(wanted: Wanted<'_>, observed: &Observed) -> Result<Plan, Refu
         plan.steps = phases.in_order();
         return Ok(plan);
     }
-    Err(refused(&problems))
+    Err(Impossible(problems))
 }
 
 /// What takes away everything that the site file names.
-pub(crate) fn destroy(site: &Site, observed: &Observed) -> Result<Plan, Refused> {
+pub(crate) fn destroy(site: &Site, observed: &Observed) -> Result<Plan, Impossible> {
     let mut problems = Vec::new();
     let resolved = resolve::resolve(site, observed, &mut problems);
     let mut phases = Phases::default();
@@ -114,15 +113,13 @@ pub(crate) fn destroy(site: &Site, observed: &Observed) -> Result<Plan, Refused>
             ..Plan::default()
         });
     }
-    Err(refused(&problems))
+    Err(Impossible(problems))
 }
 
-fn refused(problems: &[String]) -> Refused {
-    Refused::new(format!(
-        "the site can't be made so; nothing was changed:\n  {}",
-        problems.join("\n  ")
-    ))
-}
+/// The site file asks for what AWS doesn't have or won't do. Exit 2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the site can't be made so; nothing was changed:\n  {}", .0.join("\n  "))]
+pub(crate) struct Impossible(Vec<String>);
 
 /// Steps by what has to be done before what.
 #[derive(Debug, Default)]

@@ -128,6 +128,7 @@ impl Daemon {
         let handle = move |uri: Uri| {
             let answer = match uri.path() {
                 "/v1/status" => Ok(status.clone()),
+                "/v1/reload" => Ok(json!({})),
                 "/v1/routes" => Ok(routes.clone()),
                 "/v1/routes/10.0.0.0%2F16" => Ok(routes["routes"][0].clone()),
                 _ => Err((
