@@ -262,7 +262,7 @@ impl<A: DirectConnect> Apply<'_, A> {
             let mut live = there.peers.iter().filter(|peer| !peer.is_gone());
             Ok((!live.any(|peer| peer.id.as_deref() == Some(id))).then_some(()))
         };
-        let ask = async || self.aws.delete_peer(id).await.map(|_| ());
+        let ask = async || self.aws.delete_peer(vif, id).await.map(|_| ());
         once(ask, gone, PAUSES, Refusal::MayBeOurs).await?;
         Ok(())
     }

@@ -322,9 +322,13 @@ impl DirectConnect for Client {
         changed.ok_or_else(|| AwsError::incomplete(what(), &self.place, "virtual interface in it"))
     }
 
-    async fn delete_peer(&self, peer: &str) -> Result<VirtualInterface, AwsError> {
+    async fn delete_peer(&self, vif: &str, peer: &str) -> Result<VirtualInterface, AwsError> {
         let what = || format!("delete the BGP peer {peer}");
-        let call = self.sdk.delete_bgp_peer().bgp_peer_id(peer);
+        let call = self
+            .sdk
+            .delete_bgp_peer()
+            .virtual_interface_id(vif)
+            .bgp_peer_id(peer);
         let sent = call.customize().config_override(asked_once()).send().await;
         let answer = sent.map_err(|error| self.error(what(), &error))?;
         let changed = answer.virtual_interface().map(convert::described);

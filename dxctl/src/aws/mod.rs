@@ -100,7 +100,7 @@ pub(crate) trait DirectConnect {
     async fn create_peer(&self, vif: &str, peer: &NewPeer) -> Result<VirtualInterface, AwsError>;
 
     /// By its identifier, `dxpeer-…`.
-    async fn delete_peer(&self, peer: &str) -> Result<VirtualInterface, AwsError>;
+    async fn delete_peer(&self, vif: &str, peer: &str) -> Result<VirtualInterface, AwsError>;
 
     async fn update(&self, id: &str, update: &VifUpdate) -> Result<VirtualInterface, AwsError>;
 
