@@ -21,7 +21,9 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use super::bfd_metrics::bfd;
 use super::limited::Limited;
+use super::probe_metrics::probes;
 use super::{Request, ask};
 use crate::fib;
 
@@ -131,6 +133,7 @@ fn render(
     peers(status, &registry)?;
     paths(status, &registry)?;
     health(status, &registry)?;
+    bfd(&status.peers, &registry)?;
     kernel(status, &registry)?;
     if let Some(fib) = fib {
         repairs(fib, &registry)?;
@@ -150,7 +153,7 @@ pub const fn health_name(state: Health) -> &'static str {
     }
 }
 
-fn register<C: Collector + Clone + 'static>(
+pub(super) fn register<C: Collector + Clone + 'static>(
     registry: &Registry,
     collector: C,
 ) -> prometheus::Result<C> {
@@ -301,8 +304,16 @@ fn health(status: &Status, registry: &Registry) -> prometheus::Result<()> {
         "Until the path may carry traffic again, if all stays well",
         &["path"],
     )?;
+    let drained = gauge(
+        "bgpd_path_drained",
+        "Somebody has asked that the path carry no traffic",
+        &["path"],
+    )?;
     for path in &status.paths {
         let name = path.name.as_str();
+        drained
+            .with_label_values(&[name])
+            .set(f64::from(u8::from(path.drained.is_some())));
         for one in HEALTH {
             let is_in = f64::from(u8::from(path.health.state == one));
             state
@@ -347,47 +358,14 @@ fn paths(status: &Status, registry: &Registry) -> prometheus::Result<()> {
             &["path"],
         )?,
     )?;
-    let rtt = register(
-        registry,
-        GaugeVec::new(
-            Opts::new(
-                "bgpd_path_rtt_seconds",
-                "Round trip of the last answered probe",
-            ),
-            &["path"],
-        )?,
-    )?;
-    let sent = register(
-        registry,
-        IntCounterVec::new(
-            Opts::new("bgpd_path_probes_sent_total", "Probes sent"),
-            &["path"],
-        )?,
-    )?;
-    let lost = register(
-        registry,
-        IntGaugeVec::new(
-            Opts::new("bgpd_path_probes_lost", "Probes lost of the last 100"),
-            &["path"],
-        )?,
-    )?;
     for path in &status.paths {
         let name = path.name.as_str();
         up.with_label_values(&[name]).set(i64::from(path.up));
         carries
             .with_label_values(&[name])
             .set(i64::try_from(path.carries).unwrap_or(i64::MAX));
-        let Some(probe) = path.best_probe() else {
-            continue;
-        };
-        sent.with_label_values(&[name]).inc_by(probe.sent);
-        lost.with_label_values(&[name])
-            .set(i64::try_from(probe.lost).unwrap_or(i64::MAX));
-        if let Some(micros) = probe.rtt_last {
-            rtt.with_label_values(&[name])
-                .set(Duration::from_micros(micros).as_secs_f64());
-        }
     }
+    probes(&status.paths, registry)?;
     Ok(())
 }
 

@@ -2,8 +2,10 @@
 //! metrics over TCP. Handlers ask the daemon's task for a snapshot, and the
 //! router for routes; they own nothing.
 
+mod bfd_metrics;
 mod limited;
 mod metrics;
+mod probe_metrics;
 mod socket;
 
 use std::net::IpAddr;

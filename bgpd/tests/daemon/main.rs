@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod monitoring;
 #[expect(dead_code, reason = "the tests with VLANs use the rest")]
 mod world;
 

@@ -94,6 +94,17 @@ impl World {
         ip(&all)
     }
 
+    /// A program in the background, until dropped.
+    pub(crate) fn background(&self, namespace: &str, command: &[&str]) -> Background {
+        let mut all = Command::new("ip");
+        all.args(["netns", "exec", &self.full(namespace)])
+            .args(command)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Background(all.spawn().unwrap())
+    }
+
     pub(crate) fn routes(&self, namespace: &str) -> String {
         self.ip(namespace, "route show proto 186")
     }
@@ -131,6 +142,15 @@ impl Drop for World {
                 .args(["netns", "del", namespace])
                 .status();
         }
+    }
+}
+
+pub(crate) struct Background(Child);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
