@@ -262,7 +262,6 @@ impl Daemon {
     /// nobody watches the link from now on.
     async fn stop(&mut self, signal: &str) {
         self.journal.info("bgpd", format!("stopping: {signal}"));
-        self.parts.bfd.disable();
         if let Some(fib) = self.parts.fib.take() {
             let routes = self.config.daemon.kernel.on_shutdown;
             let wait = match routes {
@@ -285,6 +284,12 @@ impl Daemon {
             .map(|name| (name.clone(), reason.clone()))
             .collect();
         self.stop_sessions(names).await;
+        // Not before: BIRD takes AdminDown for a failure, against RFC 5882 §3.2, and
+        // would not wait for our restart.
+        let bfd = self.parts.bfd.clone();
+        let disabled = tokio::task::spawn_blocking(move || bfd.disable());
+        let _ = tokio::time::timeout(GOODBYE, disabled).await;
+        self.parts.health.end();
         if let Some(fastpath) = self.parts.fastpath.take() {
             // It answers once it has done what the sessions told it.
             let told = tokio::task::spawn_blocking(move || fastpath.paths());

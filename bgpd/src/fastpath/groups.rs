@@ -57,6 +57,16 @@ pub(super) struct Moved {
     pub(super) notices: Vec<Notice>,
     /// The kernel had other objects than was thought: reconcile again.
     pub(super) again: bool,
+    /// Standbys are wanted, which has time.
+    pub(super) put_off: bool,
+}
+
+/// Whether what has time is done too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// Traffic waits: IPv6 standbys don't, whose making walks all of a group's routes.
+    Swap,
+    Leisure,
 }
 
 /// All that decides what a group should hold.
@@ -268,8 +278,9 @@ impl Groups {
 
     /// Makes every group hold what it should, those that carry traffic over
     /// a dead path first.
-    pub(super) fn reconcile(&mut self, world: &mut World<'_>) -> Moved {
+    pub(super) fn reconcile(&mut self, haste: Haste, world: &mut World<'_>) -> Moved {
         let mut moved = Moved::default();
+        self.drop_members(world, &mut moved);
         let mut asked: Vec<(u32, Holds)> = Vec::new();
         let (mut urgent, mut later) = (Vec::new(), Vec::new());
         for (id, group) in &self.by_id {
@@ -283,7 +294,11 @@ impl Groups {
             match (wanted, group.holds) {
                 (Some(wanted), Some(holds)) if wanted == holds => {}
                 (Some(wanted), Some(holds)) if wanted.active == holds.active => {
-                    later.push((*id, wanted))
+                    if haste == Haste::Swap && is_walked(&wanted) {
+                        moved.put_off = true;
+                    } else {
+                        later.push((*id, wanted));
+                    }
                 }
                 (Some(wanted), _) => urgent.push((*id, wanted)),
                 (None, _) => {}
@@ -298,6 +313,46 @@ impl Groups {
         }
         self.send(&mut asked, world, &mut moved);
         moved
+    }
+
+    /// Moves IPv6 groups to their standbys by deleting the nexthops that they
+    /// leave: the kernel walks all routes of a group that is replaced (90 ms with
+    /// 200,000 of them), and none of one that loses a member.
+    fn drop_members(&mut self, world: &mut World<'_>, moved: &mut Moved) {
+        let mut left: SmallVec<[Gateway; 4]> = SmallVec::new();
+        for group in self.by_id.values() {
+            let Some(holds) = group.holds.filter(is_walked) else {
+                continue;
+            };
+            let gateway = holds.active.gateway;
+            let wanted = world.wanted(group);
+            if wanted.is_some_and(|wanted| wanted.active.gateway != gateway)
+                && !left.contains(&gateway)
+                && self.all_leave(&gateway, world)
+            {
+                left.push(gateway);
+            }
+        }
+        for gateway in left {
+            if world.objects.drop_member(&gateway) {
+                let more = self.note_missing(world);
+                moved.moves.extend(more.moves);
+                moved.notices.extend(more.notices);
+            }
+        }
+    }
+
+    /// Every group that uses the nexthop goes to its standby, or has it for one.
+    fn all_leave(&self, gateway: &Gateway, world: &World<'_>) -> bool {
+        let mut users = self
+            .by_id
+            .values()
+            .filter_map(|group| Some((group, group.holds?)))
+            .filter(|(_, holds)| holds.active.gateway == *gateway);
+        users.all(|(group, holds)| {
+            let wanted = world.wanted(group).map(|wanted| wanted.active);
+            wanted.is_some() && wanted == holds.standby
+        })
     }
 
     fn put(&self, id: u32, wanted: &Holds, world: &mut World<'_>) {
@@ -461,6 +516,11 @@ impl Groups {
         self.by_route.clear();
         self.by_id.drain().map(|(id, _)| id).collect()
     }
+}
+
+/// Whether the kernel walks all of the group's routes to replace it.
+fn is_walked(holds: &Holds) -> bool {
+    holds.active.gateway.address.is_ipv6()
 }
 
 /// What a group of an earlier run holds, in this run's words.

@@ -187,6 +187,22 @@ impl Objects {
         nexthop.map(|nexthop| nexthop.present = false).is_some()
     }
 
+    /// Deletes a nexthop that is wanted again later. `true`: it is gone.
+    pub(super) fn drop_member(&mut self, gateway: &Gateway) -> bool {
+        let Some(nexthop) = self.nexthops.get_mut(gateway).filter(|one| one.present) else {
+            return false;
+        };
+        nexthop::delete(&mut self.batch, nexthop.id);
+        match self.socket.execute_one(&mut self.batch) {
+            Ok(()) => nexthop.present = false,
+            Err(refusal) if refusal.errno == libc::ENOENT => nexthop.present = false,
+            Err(refusal) => {
+                tracing::warn!("nexthop {} was not deleted: {refusal}", gateway.address)
+            }
+        }
+        !nexthop.present
+    }
+
     /// Whether the kernel has this nexthop or group of ours now.
     pub(super) fn exists(&mut self, id: u32) -> bool {
         let found = find(&mut self.socket, &mut self.batch, id);

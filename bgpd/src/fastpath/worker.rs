@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::mpsc;
 
 use super::carrier::{self, Links};
-use super::groups::{Groups, Moved, World};
+use super::groups::{Groups, Haste, Moved, World};
 use super::ids::is_ours;
 use super::objects::Objects;
 use super::paths::Paths;
@@ -367,13 +367,9 @@ impl Worker {
         if !entry.hear(said.clone()) {
             return;
         }
-        if said == Said::Up(Voice::Session) {
-            // The path may be known only now, and its gateway reachable.
-            if entry.link.is_none() {
-                self.objects.forget_resolved();
-            }
-            let (groups, mut world) = self.split();
-            groups.ensure_nexthops(&mut world);
+        // The path may be known only now, and its gateway reachable.
+        if said == Said::Up(Voice::Session) && entry.link.is_none() {
+            self.objects.forget_resolved();
         }
         self.act(Moved::default(), at);
         if let (Some(witness), Some(evidence)) = (&self.witness, evidence(said)) {
@@ -397,7 +393,11 @@ impl Worker {
 
     /// Concludes which paths are up, moves the groups accordingly, and tells.
     /// `moved` is what the kernel has done already.
-    fn act(&mut self, mut moved: Moved, at: Instant) {
+    fn act(&mut self, moved: Moved, at: Instant) {
+        self.act_in(Haste::Swap, moved, at);
+    }
+
+    fn act_in(&mut self, haste: Haste, mut moved: Moved, at: Instant) {
         let links = &self.links;
         let changed: Vec<(PathId, Standing, Standing)> = self
             .paths
@@ -408,11 +408,20 @@ impl Worker {
                 path.conclude(links).then_some((*id, before, path.standing))
             })
             .collect();
+        if changed.iter().any(|(_, before, now)| now > before) {
+            // A nexthop may have been dropped while its path was down.
+            let (groups, mut world) = self.split();
+            groups.ensure_nexthops(&mut world);
+        }
         for _ in 0..RECONCILE_ATTEMPTS {
             let (groups, mut world) = self.split();
-            let more = groups.reconcile(&mut world);
+            let more = groups.reconcile(haste, &mut world);
             moved.moves.extend(more.moves);
             moved.notices.extend(more.notices);
+            if more.put_off {
+                self.chores_at
+                    .get_or_insert_with(|| Instant::now() + CHORES);
+            }
             if !more.again {
                 break;
             }
@@ -517,8 +526,8 @@ impl Worker {
         groups.collect(&mut world);
         if self.objects.is_missing(|ifindex| self.links.is_up(ifindex)) {
             self.restore(|_| true);
-            self.act(Moved::default(), Instant::now());
         }
+        self.act_in(Haste::Leisure, Moved::default(), Instant::now());
     }
 
     fn path_states(&self) -> Vec<PathState> {

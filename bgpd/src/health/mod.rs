@@ -38,7 +38,8 @@ pub struct Concluded {
     pub transition: Transition,
 }
 
-/// The way into health's thread, which ends with the last clone.
+/// The way into health's thread, which ends with [`Handle::end`]: the fast path has a
+/// way to it as well as it to the fast path.
 #[derive(Clone, Debug)]
 pub struct Handle {
     commands: Postbox<Command>,
@@ -50,6 +51,7 @@ enum Command {
     Samples(Vec<Sample>),
     Prober(Prober),
     Statuses(std_mpsc::SyncSender<HashMap<PathId, HealthStatus>>),
+    End,
 }
 
 /// Sets what a path is probed at; `None`: as configured.
@@ -65,8 +67,6 @@ pub fn spawn(
     let (commands, inbox) = mailbox()?;
     let handle = Handle { commands };
     if let Some(fastpath) = &fastpath {
-        // The thread must not keep itself alive: the fast path has the only
-        // clone that isn't the daemon's, and ends when the daemon's is gone.
         let witness = handle.clone();
         fastpath.witness(move |path, evidence, at| witness.tell_at(path, evidence, at));
     }
@@ -103,6 +103,11 @@ impl Handle {
     /// health's thread, so it must not wait.
     pub fn set_prober(&self, prober: impl Fn(PathId, Option<Duration>) + Send + 'static) {
         self.commands.send(Command::Prober(Box::new(prober)));
+    }
+
+    /// Nothing is concluded from here on.
+    pub fn end(&self) {
+        self.commands.send(Command::End);
     }
 
     /// Every path's state. Waits for the thread.

@@ -57,9 +57,9 @@ impl Worker {
             self.inbox.acknowledge();
             loop {
                 match self.inbox.take() {
+                    Taken::Item(Command::End) | Taken::Closed => return,
                     Taken::Item(command) => self.obey(command),
                     Taken::Empty => break,
-                    Taken::Closed => return,
                 }
             }
             self.handle_timeouts();
@@ -106,6 +106,7 @@ impl Worker {
                     path.interval = None;
                 }
             }
+            Command::End => {}
             Command::Statuses(answer) => {
                 let now = Instant::now();
                 let statuses = self.paths.iter();
