@@ -9,6 +9,7 @@ mod graceful;
 mod healthy;
 mod hostile;
 mod inputs;
+mod interrupted;
 mod mend;
 mod mistakes;
 mod replay;
@@ -80,6 +81,7 @@ pub(crate) fn all() -> Vec<Case> {
         secrets::all(),
         restart::all(),
         inputs::all(),
+        interrupted::all(),
         replay::all(),
         differential::all(),
         graceful::all(),
