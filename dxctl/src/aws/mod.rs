@@ -5,6 +5,7 @@
 //! `Debug` of the SDK's types prints `auth_key` in clear, and so would an error
 //! that holds a response.
 
+mod any;
 mod client;
 mod convert;
 mod error;
@@ -18,6 +19,7 @@ use std::fmt;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
+pub(crate) use any::is_read_only;
 pub(crate) use client::{Access, Client};
 pub(crate) use error::{AwsError, Outcome};
 pub(crate) use once::{PAUSES, Refusal, once};

@@ -1,7 +1,9 @@
 //! The command line, as clap reads it.
 
+mod around;
 mod examples;
 mod failover;
+mod hosted;
 mod router_config;
 mod site;
 mod value;
@@ -18,6 +20,11 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::aws::{Access, Tag};
 
+pub(crate) use around::{CompletionsArgs, IamPolicyArgs, ManArgs, VerbSet};
+pub(crate) use hosted::{
+    ApiArgs, ConnectionCommand, EncryptionMode, HostArgs, LagCommand, LagCreateArgs, MacsecCommand,
+    ProposalCommand, ResiliencyCommand, TagCommand,
+};
 pub(crate) use failover::{DrainArgs, FailoverArgs, FailoverCommand, UndrainArgs};
 pub(crate) use site::{ApplyArgs, Consent, DestroyArgs, ImportArgs, PlanArgs, Run, ValidateArgs};
 pub(crate) use router_config::{BackupArgs, OfVifArgs, RouterConfigArgs};
@@ -130,6 +137,36 @@ pub(crate) enum Command {
     /// bgpd's routes, and why one is best
     #[command(after_help = examples::ROUTES_EXAMPLES, args_conflicts_with_subcommands = true)]
     Routes(RoutesArgs),
+    /// Connections: list, confirm and host them, their letters of authorization
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
+    /// Link aggregation groups
+    #[command(subcommand)]
+    Lag(LagCommand),
+    /// MACsec keys of connections and LAGs
+    #[command(subcommand)]
+    Macsec(MacsecCommand),
+    /// Proposals between accounts: a gateway to a Direct Connect gateway
+    #[command(subcommand)]
+    Proposal(ProposalCommand),
+    /// Resiliency groups of connections
+    #[command(subcommand)]
+    Resiliency(ResiliencyCommand),
+    /// Tags of any Direct Connect resource
+    #[command(subcommand)]
+    Tag(TagCommand),
+    /// Call any operation of Direct Connect's API by its name
+    #[command(after_help = hosted::API_EXAMPLES)]
+    Api(ApiArgs),
+    /// The least privileges that sets of verbs need at AWS, as a policy
+    #[command(after_help = around::IAM_POLICY_EXAMPLES)]
+    IamPolicy(IamPolicyArgs),
+    /// Completion for a shell
+    #[command(after_help = around::COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    #[command(after_help = around::MAN_EXAMPLES)]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
 //! One file per verb. A command asks, decides with the pure modules, prints.
 
 mod address;
+mod api;
 mod asn;
 mod bgpd_config;
 mod check;
@@ -8,6 +9,9 @@ mod daemon;
 mod drain;
 mod events;
 mod failover;
+mod hosted;
+mod iam_policy;
+mod manual;
 mod monitor;
 mod per_vif;
 mod router_config;
@@ -52,6 +56,16 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Undrain(args) => drain::undrain(args, global).await,
         Command::Failover(command) => failover::run(command, global).await,
         Command::Routes(args) => routes::run(args, global).await,
+        Command::Connection(command) => hosted::connection(command, global).await,
+        Command::Lag(command) => hosted::lag(command, global).await,
+        Command::Macsec(command) => hosted::macsec(command, global).await,
+        Command::Proposal(command) => hosted::proposal(command, global).await,
+        Command::Resiliency(command) => hosted::resiliency(command, global).await,
+        Command::Tag(command) => hosted::tag(command, global).await,
+        Command::Api(args) => api::run(args, global).await,
+        Command::IamPolicy(args) => iam_policy::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::pages(&args),
     }
 }
 
