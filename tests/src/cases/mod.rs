@@ -4,6 +4,7 @@ mod bfd;
 mod clock;
 mod configuration;
 mod differential;
+mod drain;
 mod failover_test;
 mod graceful;
 mod healthy;
@@ -85,6 +86,7 @@ pub(crate) fn all() -> Vec<Case> {
         replay::all(),
         differential::all(),
         graceful::all(),
+        drain::all(),
         vlan::all(),
         failover_test::all(),
         vendor::all(),
