@@ -10,8 +10,9 @@ mod world;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::Duration;
 
-use bgp_core::api::{Route, Routes};
+use bgp_core::api::{EventKind, Events, Health, KernelStatus, PathStatus, Route, Routes};
 use nix::sys::signal::Signal;
 
 use world::{Daemon, World, wait};
@@ -73,6 +74,22 @@ advertise = [{advertise}]
 }
 
 impl Three {
+    fn path(&self, name: &str) -> PathStatus {
+        let paths = self.edge.status().paths;
+        paths.into_iter().find(|path| path.name == name).unwrap()
+    }
+
+    /// Waits until so many prefixes leave by `east` and by `west`.
+    fn carries(&self, wanted: [u64; 2]) {
+        let found = || {
+            let carries = ["east", "west"].map(|name| self.path(name).carries);
+            (carries == wanted).then_some(())
+        };
+        wait(found, || {
+            format!("{:#?}\n{}", self.edge.status(), self.edge.log())
+        });
+    }
+
     fn up() -> Self {
         let three = Self::started(EDGE);
         three.edge.wait_until_up("east");
@@ -510,29 +527,14 @@ fn a_cut_link_moves_its_routes_to_the_backup_and_a_mended_one_takes_them_back() 
         1,
     );
     let three = Three::started(&with_backup);
-    let carries = |wanted: [u64; 2]| {
-        let found = || {
-            let paths = three.edge.status().paths;
-            let carries = |name: &str| {
-                paths
-                    .iter()
-                    .find(|path| path.name == name)
-                    .map(|path| path.carries)
-            };
-            (carries("east") == Some(wanted[0]) && carries("west") == Some(wanted[1])).then_some(())
-        };
-        wait(found, || {
-            format!("{:#?}\n{}", three.edge.status(), three.edge.log())
-        });
-    };
-    carries([2, 1]);
+    three.carries([2, 1]);
     three.world.ip("east", "link set edge down");
-    carries([0, 3]);
+    three.carries([0, 3]);
     let east = three.edge.peer("east");
     assert_eq!((east.prefixes.stale, east.flaps), (2, 1), "{east:?}");
     assert!(east.last_error.unwrap().contains("no carrier"));
     three.world.ip("east", "link set edge up");
-    carries([2, 1]);
+    three.carries([2, 1]);
     let swap = three
         .edge
         .status()
@@ -543,6 +545,93 @@ fn a_cut_link_moves_its_routes_to_the_backup_and_a_mended_one_takes_them_back() 
         .last_swap
         .unwrap();
     assert_eq!(swap.groups, 1);
+}
+
+#[test]
+fn a_failure_is_told_with_its_evidence_and_a_reload_of_the_hold_time_ends_no_session() {
+    let backed = EDGE.replacen(
+        "address = \"10.9.1.2\"",
+        "address = \"10.9.1.2\"\nbackup = \"west\"\nhold = \"1h\"\nhold_max = \"1h\"",
+        1,
+    );
+    let backed = backed.replacen(
+        "asn = 65010",
+        "asn = 65010\nmetrics = \"127.0.0.1:9179\"",
+        1,
+    );
+    let three = Three::started(&backed);
+    let health = |wanted: Health| {
+        let found = || {
+            let path = three.path("east");
+            (path.health.state == wanted).then_some(path)
+        };
+        wait(found, || {
+            format!("{:#?}\n{}", three.edge.status(), three.edge.log())
+        })
+    };
+    health(Health::Up);
+    three.world.ip("east", "link set edge down");
+    health(Health::Down);
+    three.world.ip("east", "link set edge up");
+    three.edge.wait_until_up("east");
+    let held = health(Health::Recovering);
+    assert!(!held.up && held.carries == 0, "{held:?}");
+    assert_eq!(held.health.failures, 1);
+    assert!(held.health.returns_in.unwrap() > 3000.0, "{held:?}");
+    let events: Events = three.edge.try_ask("GET", "/v1/events").unwrap();
+    let mut events = events.events.iter();
+    let told =
+        events.find(|event| event.kind == EventKind::Health && event.text.contains("no carrier"));
+    let evidence = &told.unwrap().evidence;
+    assert!(
+        evidence
+            .iter()
+            .any(|item| (item.what.as_str(), item.value.as_str()) == ("carrier", "down")),
+        "{evidence:?}"
+    );
+    let flaps = three.edge.peer("east").flaps;
+    let shorter = backed.replace("\"1h\"", "\"100ms\"");
+    three.edge.write(&three.config(&shorter));
+    three.edge.reload().unwrap();
+    assert!(health(Health::Up).up);
+    assert_eq!(three.edge.peer("east").flaps, flaps);
+    let metrics = "curl -s -m 5 http://127.0.0.1:9179/metrics";
+    let metrics = three.world.exec("edge", metrics);
+    for line in [
+        "bgpd_path_health{path=\"east\",state=\"up\"} 1",
+        "bgpd_path_failures{path=\"east\"} 1",
+        "bgpd_path_health_transitions_total{from=\"up\",path=\"east\",to=\"down\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+}
+
+#[test]
+fn a_daemon_killed_in_the_middle_of_a_swap_comes_back_right() {
+    let backed = EDGE.replacen(
+        "address = \"10.9.1.2\"",
+        "address = \"10.9.1.2\"\nbackup = \"west\"",
+        1,
+    );
+    let mut three = Three::started(&backed);
+    for microseconds in [0, 300, 3_000] {
+        three.carries([2, 1]);
+        let objects = |kernel: &KernelStatus| (kernel.routes, kernel.nexthops, kernel.groups);
+        let before = objects(&three.edge.status().kernel);
+        three.world.ip("east", "link set edge down");
+        std::thread::sleep(Duration::from_micros(microseconds));
+        three.edge.signal(Signal::SIGKILL);
+        three.edge.ended();
+        let routes = three.world.routes("edge");
+        assert!(!routes.contains("linkdown"), "{routes}");
+        three.world.ip("east", "link set edge up");
+        three.edge.start();
+        three.carries([2, 1]);
+        let again = || (objects(&three.edge.status().kernel) == before).then_some(());
+        wait(again, || {
+            format!("{before:?}: {:#?}", three.edge.status().kernel)
+        });
+    }
 }
 
 #[test]
