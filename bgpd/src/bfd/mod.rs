@@ -82,7 +82,7 @@ pub(crate) enum Command {
     Watch(Box<Peer>, watch::Sender<Verdict>),
     Forget(PathId),
     Bgp(PathId, Bgp),
-    Disable,
+    Disable(std_mpsc::SyncSender<()>),
     States(std_mpsc::SyncSender<Vec<(PathId, BfdStatus)>>),
 }
 
@@ -119,8 +119,12 @@ impl Handle {
     }
 
     /// All sessions become AdminDown, so that nobody takes our end for a failure.
+    /// Waits until the thread has said so.
     pub fn disable(&self) {
-        self.commands.send(Command::Disable);
+        let (sender, receiver) = std_mpsc::sync_channel(1);
+        self.commands.send(Command::Disable(sender));
+        // A thread that has ended has nothing to say.
+        let _ = receiver.recv();
     }
 
     /// Waits for the thread.

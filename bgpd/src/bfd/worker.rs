@@ -140,12 +140,13 @@ impl Worker {
                     self.watched[index].bgp_is(bgp, now);
                 }
             }
-            Command::Disable => {
+            Command::Disable(done) => {
                 for watched in &mut self.watched {
                     let diagnostic = Diagnostic::ADMINISTRATIVELY_DOWN;
                     watched.session.disable(diagnostic, now);
                     watched.settle(now, &self.listeners);
                 }
+                let _ = done.send(());
             }
             Command::States(answer) => {
                 let states = self.watched.iter();

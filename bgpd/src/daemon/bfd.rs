@@ -87,7 +87,7 @@ impl Daemon {
         };
         let name = self.ids.name(path);
         self.journal
-            .tell(weight, EventKind::Bfd, &name, text, Vec::new());
+            .tell_of_peer(weight, EventKind::Bfd, &name, text);
     }
 }
 

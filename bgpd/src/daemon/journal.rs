@@ -55,12 +55,23 @@ impl Journal {
 
     /// What a peer can cause as often as it likes.
     pub(super) fn session(&mut self, weight: Weight, peer: &str, text: String) {
+        self.tell_of_peer(weight, EventKind::Session, peer, text);
+    }
+
+    /// The same of another kind.
+    pub(super) fn tell_of_peer(
+        &mut self,
+        weight: Weight,
+        kind: EventKind,
+        peer: &str,
+        text: String,
+    ) {
         match self.admit(peer, Instant::now()) {
             None => {}
-            Some(0) => self.tell(weight, EventKind::Session, peer, text, Vec::new()),
+            Some(0) => self.tell(weight, kind, peer, text, Vec::new()),
             Some(untold) => self.tell(
                 weight,
-                EventKind::Session,
+                kind,
                 peer,
                 format!("{text} ({untold} events before this one were too many to tell)"),
                 Vec::new(),
