@@ -1,6 +1,7 @@
 //! A session's life: up, other timers, a far end that falls silent, packets that
 //! have come too far.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,7 +12,7 @@ use lab::world::Namespace;
 use super::theirs::{Kind, Theirs, all_up, bfd, bird_text, our_text};
 use crate::Bench;
 use crate::ours::{Ours, PATIENCE};
-use crate::pair::{OUR_ASN, Pair, THEIR_ASN, WIRE};
+use crate::pair::{OUR_ASN, Pair, THEIR_ASN, WIRE, our_address, their_address};
 
 const FAST: &str = "{ interval = \"100ms\", damping = \"0s\" }";
 const BIRD_FAST: &str = "interface \"wire\" { interval 100 ms; multiplier 3; };";
@@ -49,6 +50,8 @@ pub(super) fn run(bench: &Bench, kind: Kind, family: Family) -> anyhow::Result<(
         "other timers made it flap: {after:?}"
     );
 
+    a_flood_changes_nothing(&pair.theirs, &ours, family)?;
+
     falls_silent(&pair.theirs, &ours)?;
     let again = all_up(&ours, &theirs)?;
     anyhow::ensure!(again.flaps == 1, "not one flap: {again:?}");
@@ -73,6 +76,38 @@ fn falls_silent(theirs: &Namespace, ours: &Ours) -> anyhow::Result<()> {
     anyhow::ensure!(
         events.contains("BFD: nothing heard") && events.contains("\"bfd\""),
         "no event says why: {events}"
+    );
+    Ok(())
+}
+
+/// Packets that are none, and packets of sessions that are not there.
+fn a_flood_changes_nothing(theirs: &Namespace, ours: &Ours, family: Family) -> anyhow::Result<()> {
+    let (from, to) = (their_address(family), our_address(family));
+    let sent = theirs.enter(|| -> std::io::Result<()> {
+        let socket = UdpSocket::bind((from, 0))?;
+        match family {
+            Family::Ipv4 => socket2::SockRef::from(&socket).set_ttl_v4(255)?,
+            Family::Ipv6 => socket2::SockRef::from(&socket).set_unicast_hops_v6(255)?,
+        }
+        let mut packet = *b"\x20\xc0\x03\x18a session nobody has";
+        for number in 0..50_000_u32 {
+            packet[2] = number.to_be_bytes()[3];
+            // Where there is no room the flood is large enough.
+            let _ = socket.send_to(&packet, (to, bgp_core::bfd::PORT));
+        }
+        Ok(())
+    })?;
+    sent.context("the flood")?;
+    let peer = ours.established("them").map_err(anyhow::Error::msg)?;
+    let seen = bfd(&peer).map_err(anyhow::Error::msg)?;
+    let count = |reason: &str| seen.discarded_by_reason.get(reason).copied();
+    anyhow::ensure!(
+        seen.state == "Up" && seen.flaps == 0 && peer.flaps == 0,
+        "the flood has ended the session: {seen:?}"
+    );
+    anyhow::ensure!(
+        count("malformed") > Some(0) && count("discriminator") > Some(0),
+        "the flood was not noticed: {seen:?}"
     );
     Ok(())
 }
@@ -120,8 +155,8 @@ impl Drop for Fault<'_> {
 /// It knows every field of what we send.
 fn tshark_is_content(pair: &Pair, family: Family) -> anyhow::Result<()> {
     let source = match family {
-        Family::Ipv4 => format!("ip.src == {}", crate::pair::our_address(family)),
-        Family::Ipv6 => format!("ipv6.src == {}", crate::pair::our_address(family)),
+        Family::Ipv4 => format!("ip.src == {}", our_address(family)),
+        Family::Ipv6 => format!("ipv6.src == {}", our_address(family)),
     };
     let filter = format!("bfd && {source}");
     let words = [
