@@ -1,13 +1,16 @@
 //! The command line; everything else is in the library.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use bgpd::daemon::{self, check};
 use bgpd::panics;
+use bgpd::probe::stamp::reflector::{self, Reflector};
 use clap::{Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 /// BGP daemon for the edge router of an AWS Direct Connect link.
@@ -38,6 +41,19 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Answer STAMP probes (RFC 8762), on a host behind the link: `probe = { stamp = […] }` of another bgpd then tells loss and delay in each direction.
+    #[command(after_help = REFLECTOR)]
+    StampReflector {
+        /// Address and port to listen on; may be repeated.
+        #[arg(long, value_name = "ADDRESS:PORT", default_values = ["0.0.0.0:862", "[::]:862"])]
+        listen: Vec<SocketAddr>,
+        /// Answer only senders in this network; may be repeated. Default: everyone.
+        #[arg(long, value_name = "PREFIX")]
+        allow: Vec<IpNet>,
+        /// Packets a second that one sender may have answered.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+        rate: u32,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -54,9 +70,32 @@ Examples:
   kill -HUP $(pidof bgpd)                 read the configuration again; a bad one changes nothing
   bgpd clean /etc/bgpd/bgpd.toml --yes    after the daemon has gone: take away what it left
 
+  bgpd stamp-reflector --allow 10.0.0.0/8 on a host in the VPC: answer STAMP probes
+
 Exit status: 0 fine, 1 refused (mistakes in the configuration), 2 broken.";
 
+const REFLECTOR: &str = "\
+It needs no file and keeps none. An answer is never longer than the question; questions from \
+ports below 1024 are not answered. Let UDP port 862 in (security group, network ACL).
+
+As a service, /etc/systemd/system/stamp-reflector.service:
+  [Unit]
+  Description=STAMP reflector
+  After=network.target
+  [Service]
+  ExecStart=/usr/local/bin/bgpd stamp-reflector --allow 10.0.0.0/8
+  DynamicUser=yes
+  AmbientCapabilities=CAP_NET_BIND_SERVICE
+  CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+  Restart=always
+  [Install]
+  WantedBy=multi-user.target";
+
 fn main() -> ExitCode {
+    // prctl(2): such a process leaves no core file, which would hold the sessions' keys.
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        eprintln!("bgpd: warning: a core file would hold keys: {error}");
+    }
     let outcome = match Cli::parse().command {
         Command::Check { file } => Ok(check_file(&file)),
         Command::Run {
@@ -65,6 +104,11 @@ fn main() -> ExitCode {
             log_format,
         } => run(&file, &log, log_format),
         Command::Clean { file, yes } => clean(&file, yes),
+        Command::StampReflector {
+            listen,
+            allow,
+            rate,
+        } => reflect(listen, allow, rate),
     };
     outcome.unwrap_or_else(|error| {
         say(&format!("bgpd: {error:#}"));
@@ -133,6 +177,19 @@ fn clean(file: &Path, yes: bool) -> anyhow::Result<ExitCode> {
     for line in &lines {
         writeln!(out, "{line}").context("can't write")?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn reflect(listen: Vec<SocketAddr>, allow: Vec<IpNet>, rate: u32) -> anyhow::Result<ExitCode> {
+    let addresses: Vec<_> = listen.iter().map(ToString::to_string).collect();
+    let options = reflector::Options {
+        listen,
+        allow,
+        rate,
+    };
+    let reflector = Reflector::open(&options)?;
+    say(&format!("reflecting on {}", addresses.join(", ")));
+    reflector.run()?;
     Ok(ExitCode::SUCCESS)
 }
 

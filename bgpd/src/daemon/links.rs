@@ -33,6 +33,8 @@ pub(super) struct Links {
     of: HashMap<PathId, PathLink>,
     /// The backups of paths without a link.
     backup_of: HashMap<PathId, Backup>,
+    /// What the prober was told last.
+    probed: Vec<Target>,
 }
 
 /// The other path and its gateway.
@@ -261,8 +263,9 @@ impl Daemon {
         }
     }
 
-    /// A static path is probed as configured, a VIF's session at its far end, so
-    /// that round trips over Direct Connect are always known.
+    /// Every path is probed as configured. For a VIF's session that is its far end
+    /// where nothing is said, so that round trips over Direct Connect are always
+    /// known.
     pub(super) fn set_probes(&mut self) {
         let config = self.config.clone();
         let mut targets = Vec::new();
@@ -278,7 +281,10 @@ impl Daemon {
                 interval: probe.interval,
             }));
         }
-        self.parts.probe.set_targets(targets);
+        if targets != self.links.probed {
+            self.parts.probe.set_targets(targets.clone());
+            self.links.probed = targets;
+        }
     }
 }
 

@@ -82,8 +82,14 @@ impl Silence {
     pub(super) fn was_false(&mut self, now: Instant) {
         if let Some(last) = self.last {
             let pause = now.saturating_duration_since(last.at);
-            self.remember_pause(pause * 2);
+            self.remember_pause(pause);
         }
+        self.sent_before = None;
+    }
+
+    /// The link was dead, and is alive again: that pause was no usual one.
+    pub(super) fn revived(&mut self, received: u64, now: Instant) {
+        self.last = Some(Reading { received, at: now });
         self.sent_before = None;
     }
 
@@ -156,7 +162,7 @@ const TRANSMITTED: u64 = 2;
 const READINGS: u32 = 10;
 pub(super) const FASTEST: Duration = Duration::from_millis(1);
 /// A link without traffic is looked at only to see whether it has some again.
-const IDLE: Duration = Duration::from_millis(100);
+const IDLE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
@@ -200,7 +206,9 @@ mod tests {
         }
 
         fn run(&mut self, milliseconds: u32, packets: u64) {
-            (0..milliseconds).for_each(|_| drop(self.step(packets)));
+            for _ in 0..milliseconds {
+                self.step(packets);
+            }
         }
 
         /// Milliseconds of silence until a suspicion.
@@ -255,6 +263,19 @@ mod tests {
             assert!(waits.len() < 20, "{waits:?}");
         }
         assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]), "{waits:?}");
+    }
+
+    #[test]
+    fn an_outage_is_not_taken_for_a_habit() {
+        let mut link = Link::new();
+        for _ in 0..5 {
+            link.run(1000, 10);
+            let after = link.silent(100).expect("a suspicion");
+            assert!(after <= 12, "{after} ms");
+            link.run(150, 0);
+            link.now += FASTEST;
+            link.silence.revived(link.received, link.now);
+        }
     }
 
     #[test]

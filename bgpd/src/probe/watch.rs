@@ -16,6 +16,9 @@ use super::silence::{Call, FASTEST, Silence};
 pub(super) struct Watch {
     /// By index.
     links: BTreeMap<u32, Link>,
+    /// The earliest look at one that is urgent, and at one that isn't.
+    next: Option<Instant>,
+    next_idle: Option<Instant>,
 }
 
 struct Link {
@@ -96,11 +99,28 @@ impl Watch {
                 Err(error) => tracing::debug!("counters of {}: {error}", link.name),
             }
         }
+        self.plan();
     }
 
-    /// When to look next.
+    /// When to look next, at the links whose silence would be noticed.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.links.values().map(|link| link.next).min()
+        self.next
+    }
+
+    /// When to look next at the others, or a little later.
+    pub(super) fn next_idle(&self) -> Option<Instant> {
+        self.next_idle
+    }
+
+    fn plan(&mut self) {
+        (self.next, self.next_idle) = (None, None);
+        for link in self.links.values() {
+            let earliest = match link.is_urgent() {
+                true => &mut self.next,
+                false => &mut self.next_idle,
+            };
+            *earliest = Some(earliest.map_or(link.next, |next| next.min(link.next)));
+        }
     }
 
     pub(super) fn is_proving(&self) -> bool {
@@ -114,7 +134,7 @@ impl Watch {
             return;
         };
         match &mut link.state {
-            State::Watching => {}
+            State::Watching => return,
             State::Proving(proof) => {
                 proof.heard = true;
                 link.next = now;
@@ -125,6 +145,7 @@ impl Watch {
                 link.next = now;
             }
         }
+        self.plan();
     }
 
     /// An echo could not be sent.
@@ -141,16 +162,17 @@ impl Watch {
         &mut self,
         now: Instant,
         witnesses: impl Fn(&[PathId]) -> Vec<Witness>,
-        mut order: impl FnMut(u32, Order),
+        mut order: impl FnMut(Order),
     ) {
         let busy = self.links.values().filter(|link| link.silence.is_busy());
         let fair = SHARE * busy.count() as u32;
-        for (ifindex, link) in &mut self.links {
+        for link in self.links.values_mut() {
             if link.next > now {
                 continue;
             }
-            link.look(now, fair, &witnesses, &mut |one| order(*ifindex, one));
+            link.look(now, fair, &witnesses, &mut order);
         }
+        self.plan();
     }
 
     pub(super) fn silences(&self, path: PathId) -> Option<Silences> {
@@ -172,6 +194,14 @@ impl Link {
             next: now,
             silences: Silences::default(),
         })
+    }
+
+    fn is_urgent(&self) -> bool {
+        match self.state {
+            State::Watching => self.silence.is_busy(),
+            State::Proving(_) => true,
+            State::Dead { .. } => false,
+        }
     }
 
     fn look(
@@ -206,7 +236,7 @@ impl Link {
                 self.next = now + DEAD;
                 if *before != received {
                     self.state = State::Watching;
-                    self.silence.read(received, None, now);
+                    self.silence.revived(received, now);
                     self.tell(path::Silence::Heard, Seen::default(), order);
                 }
             }

@@ -49,6 +49,8 @@ pub(super) struct Answered {
     pub(super) sent_at: Instant,
     /// The target had been silent, and not by accident.
     pub(super) after_silence: bool,
+    /// An earlier probe is lost by that.
+    pub(super) overtakes: bool,
 }
 
 /// A probe that nobody has answered.
@@ -151,7 +153,9 @@ impl Window {
         for earlier in self.pending.iter_mut().take(index) {
             earlier.overtaken = earlier.overtaken.saturating_add(1);
         }
+        let mut pending = self.pending.iter();
         Some(Answered {
+            overtakes: pending.any(|earlier| earlier.overtaken >= OVERTAKEN),
             rtt,
             sent_at: probe.begun.instant,
             after_silence,
@@ -386,7 +390,9 @@ mod tests {
     fn patience_follows_what_is_usual_within_limits() {
         let mut window = Window::default();
         assert_eq!(window.patience(), LONGEST_PATIENCE);
-        (0..20).for_each(|sequence| drop(answered(&mut window, sequence, micros(500))));
+        for sequence in 0..20 {
+            answered(&mut window, sequence, micros(500));
+        }
         assert_eq!(window.patience(), SHORTEST_PATIENCE);
         answered(&mut window, 20, Duration::from_millis(150));
         assert_eq!(window.patience(), Duration::from_millis(600));
@@ -408,7 +414,9 @@ mod tests {
     #[test]
     fn only_a_target_that_answers_bears_witness() {
         let mut window = Window::default();
-        (0..9).for_each(|sequence| drop(answered(&mut window, sequence, micros(100))));
+        for sequence in 0..9 {
+            answered(&mut window, sequence, micros(100));
+        }
         assert!(window.has_answered());
         assert_eq!(window.reliable(), Some(micros(100)));
         lost(&mut window, 9);
@@ -446,7 +454,9 @@ mod tests {
         (0..50).for_each(|sequence| lost(&mut window, sequence));
         let status = window.status(empty());
         assert_eq!((status.sent, status.lost), (50, 50));
-        (50..130).for_each(|sequence| drop(answered(&mut window, sequence, micros(7))));
+        for sequence in 50..130 {
+            answered(&mut window, sequence, micros(7));
+        }
         let status = window.status(empty());
         assert_eq!((status.sent, status.lost), (100, 20));
         assert_eq!((status.total_sent, status.total_lost), (130, 50));

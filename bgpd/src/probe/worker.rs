@@ -1,5 +1,5 @@
 //! The thread: sends what is due, hears what comes, gives up what doesn't. It wakes
-//! at absolute times, at most once in 5 ms unless a suspicion is to be proved: the
+//! at absolute times, at most once in 10 ms unless a suspicion is to be proved: the
 //! kernel's timestamps don't mind when they are read.
 
 use std::cmp::Reverse;
@@ -12,6 +12,7 @@ use bgp_core::PathId;
 use bgp_core::path::{Kind, Sample};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
+use smallvec::SmallVec;
 
 use super::channel::{Channel, Heard, Of, Purpose};
 use super::clock::Now;
@@ -21,6 +22,7 @@ use super::target::{PROOF, Probed};
 use super::watch::{Order, Watch, Watched, Witness};
 use super::{Command, Listener, Measured, Target};
 use crate::netlink::{Mailbox, Taken};
+use crate::realtime;
 
 pub(super) struct Worker {
     mark: Mark,
@@ -36,6 +38,8 @@ pub(super) struct Worker {
     inbox: Mailbox<Command>,
     listener: Box<dyn Listener>,
     samples: Vec<Sample>,
+    /// No probe is lost before.
+    give_up_at: Option<Instant>,
     /// When to look for interfaces again.
     look_at: Instant,
     /// When something was last sent or heard.
@@ -57,16 +61,19 @@ impl Worker {
             inbox,
             listener,
             samples: Vec::new(),
+            give_up_at: None,
             look_at: now + LOOK,
             active_at: now,
         }
     }
 
     pub(super) fn run(mut self) {
+        realtime::enter("probe");
         loop {
-            self.wait();
             // What is there is heard before anything is concluded from the time.
-            self.receive();
+            if self.wait() == Ready::Sockets {
+                self.receive();
+            }
             if self.obey() == End::Come {
                 return;
             }
@@ -82,14 +89,14 @@ impl Worker {
         }
     }
 
-    fn wait(&self) {
+    fn wait(&self) -> Ready {
         let now = Instant::now();
         let calm = self.active_at + GRAIN;
         let hurries = self.watch.is_proving();
         let due = self.due.peek().map(|Reverse((due, _))| *due);
-        let windows = self.targets.values().map(|one| &one.window);
-        let given_up = windows.filter_map(|window| window.next_due()).min();
-        let lazy = due.into_iter().chain(given_up).chain([self.look_at]).min();
+        let idle = self.watch.next_idle();
+        let lazy = due.into_iter().chain(self.give_up_at).chain(idle);
+        let lazy = lazy.chain([self.look_at]).min();
         let lazy = lazy.map(|at| at.max(calm));
         let wake = lazy.into_iter().chain(self.watch.next()).min();
         let alone = !hurries && now < calm;
@@ -99,13 +106,20 @@ impl Worker {
             wake
         };
         let timeout = wake.map(|at| TimeSpec::from(at.saturating_duration_since(now)));
-        let mut waiting = vec![PollFd::new(self.inbox.as_fd(), PollFlags::POLLIN)];
+        let mut waiting: SmallVec<[PollFd<'_>; 8]> = SmallVec::new();
+        waiting.push(PollFd::new(self.inbox.as_fd(), PollFlags::POLLIN));
         if !alone {
             let channels = self.channels.values();
             waiting.extend(channels.map(|one| PollFd::new(one.as_fd(), PollFlags::POLLIN)));
         }
         // Interrupted or not: what is there is looked at.
         let _ = ppoll(&mut waiting, timeout, None);
+        let may_hear = |one: &PollFd<'_>| one.any().unwrap_or(true);
+        let calm_is_over = alone && Instant::now() >= calm;
+        match calm_is_over || waiting.iter().skip(1).any(may_hear) {
+            true => Ready::Sockets,
+            false => Ready::Nothing,
+        }
     }
 
     fn receive(&mut self) {
@@ -220,17 +234,25 @@ impl Worker {
             return;
         };
         self.samples.push(sample);
+        if answered.overtakes {
+            self.give_up_at = Some(now.instant);
+        }
         if answered.after_silence {
             self.listener.back(sample.path);
         }
     }
 
     fn give_up(&mut self, now: Instant) {
+        if self.give_up_at.is_none_or(|at| at > now) {
+            return;
+        }
         for probed in self.targets.values_mut() {
             while let Some(lost) = probed.window.give_up(now) {
                 self.samples.extend(probed.lost(lost));
             }
         }
+        let windows = self.targets.values().map(|one| &one.window);
+        self.give_up_at = windows.filter_map(|window| window.next_due()).min();
     }
 
     fn send_due(&mut self, now: Now) {
@@ -246,6 +268,8 @@ impl Worker {
                 continue;
             }
             let token = probed.begin(now);
+            let lost_at = probed.window.next_due();
+            self.give_up_at = self.give_up_at.into_iter().chain(lost_at).min();
             self.due.push(Reverse((probed.due, slot)));
             self.queue(token);
         }
@@ -310,14 +334,14 @@ impl Worker {
     }
 
     fn watch(&mut self, now: Instant) {
-        if self.watch.next().is_none_or(|next| next > now) {
+        let next = [self.watch.next(), self.watch.next_idle()];
+        if next.into_iter().flatten().all(|next| next > now) {
             return;
         }
         let mut orders = Vec::new();
         let targets = &self.targets;
         let witnesses = |paths: &[PathId]| witnesses(targets, paths);
-        self.watch
-            .look(now, witnesses, |_, order| orders.push(order));
+        self.watch.look(now, witnesses, |order| orders.push(order));
         for order in orders {
             match order {
                 Order::Tell(path, silence, seen) => self.listener.silence(path, silence, seen),
@@ -450,6 +474,13 @@ fn witnesses(targets: &BTreeMap<u16, Probed>, paths: &[PathId]) -> Vec<Witness> 
     witnesses
 }
 
+/// Whether sockets are worth a look.
+#[derive(PartialEq, Eq)]
+enum Ready {
+    Sockets,
+    Nothing,
+}
+
 /// Whether the last handle is gone.
 #[derive(PartialEq, Eq)]
 enum End {
@@ -458,6 +489,6 @@ enum End {
 }
 
 /// Wakes are no closer together than this, unless something hurries.
-const GRAIN: Duration = Duration::from_millis(5);
+const GRAIN: Duration = Duration::from_millis(10);
 /// How often interfaces are looked for.
 const LOOK: Duration = Duration::from_secs(2);
