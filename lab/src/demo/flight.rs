@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::cloud::{CONNECTION, Cloud, GATEWAY};
 use super::edge::{Edge, Said, shown};
 use super::measured::{
-    Way, carriers, expect_all, expect_end, expect_move, say_move, start_flow, traffic,
+    AT_ONCE, Way, carriers, expect_all, expect_end, expect_move, say_move, start_flow, traffic,
 };
 use super::narrator::{Narrator, milliseconds};
 use super::{PATIENCE, Stage};
@@ -21,7 +21,7 @@ use crate::world::{
 
 /// The virtual interface's name, and its IPv4 session's.
 pub(super) const VIF: &str = "prod";
-const BACKUP: &str = "internet";
+pub(super) const BACKUP: &str = "internet";
 
 pub(super) struct Flight {
     pub(super) world: World,
@@ -69,6 +69,9 @@ impl Flight {
         self.carry(narrator)?;
         self.cut(narrator)?;
         self.mend(narrator)?;
+        self.silence(narrator)?;
+        self.loss(narrator)?;
+        self.drain(narrator)?;
         self.wrong_key(narrator)
     }
 
@@ -219,6 +222,8 @@ impl Flight {
             shown(&self.edge.key_file())
         ));
 
+        self.hold_for_a_moment()?;
+        narrator.say("(added: `on_degraded = \"withdraw\"`, and `hold = \"500ms\"`: the usual 5 s are long for a flight)");
         narrator.command(&format!("bgpd run {} &", shown(&self.edge.config())));
         let started = Instant::now();
         self.edge.start_bgpd(&self.world)?;
@@ -240,6 +245,7 @@ impl Flight {
                 milliseconds(started.elapsed()),
             ));
         }
+        self.expect_bfd(narrator)?;
         self.expect_interface(narrator)?;
         self.expect_routes(narrator)?;
         self.say_dxctl(
@@ -387,7 +393,7 @@ impl Flight {
         narrator.observed("both ends lost carrier");
         wait::pause(Duration::from_secs(2))?;
         let outcome = flow.stop();
-        expect_move(&outcome, Way::Internet)?;
+        expect_move(&outcome, Way::Internet, AT_ONCE)?;
         say_move(narrator, &outcome, Way::Internet);
         let path = wait::until("the Direct Connect path is down at bgpd", PATIENCE, || {
             let path = self.edge.path(VIF)?;
@@ -431,7 +437,7 @@ impl Flight {
         self.expect_routes(narrator)?;
         wait::pause(Duration::from_secs(2))?;
         let outcome = flow.stop();
-        expect_move(&outcome, Way::DirectConnect)?;
+        expect_move(&outcome, Way::DirectConnect, AT_ONCE)?;
         say_move(narrator, &outcome, Way::DirectConnect);
         Ok(())
     }
@@ -491,7 +497,7 @@ impl Flight {
     }
 
     /// Waits until bgpd says that a path carries traffic.
-    fn expect_carrying(&self, name: &str) -> anyhow::Result<()> {
+    pub(super) fn expect_carrying(&self, name: &str) -> anyhow::Result<()> {
         wait::until(&format!("path {name} carries prefixes"), PATIENCE, || {
             let path = self.edge.path(name)?;
             if path.up && path.carries > 0 {
@@ -515,7 +521,7 @@ impl Flight {
     }
 
     /// Runs `dxctl` in view; it has to succeed.
-    fn say_dxctl(&self, narrator: &Narrator, words: &[&str]) -> anyhow::Result<Said> {
+    pub(super) fn say_dxctl(&self, narrator: &Narrator, words: &[&str]) -> anyhow::Result<Said> {
         let line = format!("dxctl {}", words.join(" "));
         narrator.command(&line);
         let said = self.edge.dxctl(&self.world, words)?;

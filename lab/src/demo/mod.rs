@@ -1,11 +1,13 @@
 //! The first flight: from one API call to packets that outlive a cut fibre.
 //!
-//! `flight` is the mission, step by step, each of which has to be observed;
+//! `flight` is the mission, step by step, each of which has to be observed, and
+//! `faults` its steps with faults that no carrier tells;
 //! `cloud` (the simulated AWS) and `edge` (bgpd and dxctl) are its actors;
 //! `kept` holds the world up afterwards if asked to, for `lab enter`.
 
 mod cloud;
 mod edge;
+mod faults;
 mod flight;
 mod kept;
 mod measured;

@@ -70,6 +70,10 @@ fn fail_and_return(fault: Fault, stage: &mut Stage) -> anyhow::Result<Figures> {
         Fault::Latency => Some(stage.arena.relay(Link::A)?),
         _ => None,
     };
+    if returning.is_some() {
+        // How much usually comes back has to be known before it stops.
+        wait::pause(TAIL)?;
+    }
     let seen = stage.last_event();
     let flow = stage.flow()?;
     wait::pause(LEAD)?;
@@ -90,7 +94,7 @@ fn fail_and_return(fault: Fault, stage: &mut Stage) -> anyhow::Result<Figures> {
     if stage.speaker == Speaker::Bgpd {
         figures.extend(stage.last_swap().map(|took| (SWAP, took)));
         if fault == Fault::OneWay {
-            let named = stage.events_since(seen)?.contains("to the far end");
+            let named = stage.events_since(seen)?.contains("on the way out");
             figures.push((NAMED, f64::from(u8::from(named))));
         }
     }
@@ -269,7 +273,7 @@ fn worse(stage: &mut Stage) -> anyhow::Result<Figures> {
     stage.arena.cut(Link::B)?;
     wait::pause(TAIL)?;
     let verdict = Verdict::of(&flow.stop(INTERVAL), 0);
-    let said = stage.events_since(seen)?.contains("nothing better");
+    let said = stage.events_since(seen)?.contains("no other way out is");
     stage.arena.lose_nothing(Link::A)?;
     stage.arena.lose_nothing(Link::B)?;
     stage.far.act(Link::B, Act::Abandon);
