@@ -50,6 +50,9 @@ pub(crate) enum Verdict {
 }
 
 fn main() -> ExitCode {
+    if let Err(error) = no_core_file() {
+        output::note(format_args!("warning: a core file of this run may hold a key: {error}"));
+    }
     let cli = cli::Cli::try_parse().unwrap_or_else(|error| cli::end(&error));
     log::start();
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -92,6 +95,12 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 .is_some_and(key_file::KeyFileError::is_refusal)
     });
     if refused { 1 } else { 2 }
+}
+
+/// The kernel writes no core file of a process that is not dumpable, nor gives it to
+/// a handler, whatever the limits (prctl(2)).
+fn no_core_file() -> nix::Result<()> {
+    nix::sys::prctl::set_dumpable(false)
 }
 
 /// The reader of our output has seen enough (`dxctl vif list | head -1`).
