@@ -26,10 +26,18 @@ pub(super) fn bfd(peers: &[PeerStatus], registry: &Registry) -> prometheus::Resu
     let flaps = counter("bgpd_bfd_flaps_total", "Times that BFD went down")?;
     let sent = counter("bgpd_bfd_packets_sent_total", "BFD packets sent")?;
     let received = counter("bgpd_bfd_packets_received_total", "BFD packets received")?;
-    let discarded = counter(
-        "bgpd_bfd_packets_discarded_total",
-        "BFD packets thrown away: wrong TTL, authentication, length, discriminator",
+    let late = counter(
+        "bgpd_bfd_late_total",
+        "Times that a timer was looked at so late that silence got a second chance",
     )?;
+    let discarded = IntCounterVec::new(
+        Opts::new(
+            "bgpd_bfd_packets_discarded_total",
+            "BFD packets thrown away, by what was wrong with them",
+        ),
+        &["peer", "reason"],
+    )?;
+    let discarded = register(registry, discarded)?;
     let with_bfd = |peer: &PeerStatus| -> Option<(String, BfdStatus)> {
         Some((peer.name.clone(), peer.bfd.clone()?))
     };
@@ -45,9 +53,12 @@ pub(super) fn bfd(peers: &[PeerStatus], registry: &Registry) -> prometheus::Resu
         received
             .with_label_values(&name)
             .inc_by(bfd.packets_received);
-        discarded
-            .with_label_values(&name)
-            .inc_by(bfd.packets_discarded);
+        late.with_label_values(&name).inc_by(bfd.late_loops);
+        for (reason, packets) in &bfd.discarded_by_reason {
+            discarded
+                .with_label_values(&[name[0], reason])
+                .inc_by(*packets);
+        }
     }
     Ok(())
 }
