@@ -107,6 +107,7 @@ impl<'f> Play<'f> {
             ("routes", "in") => Evidence::EndOfRib,
             ("prefixes", count) => Evidence::Prefixes(count.parse().unwrap()),
             ("bfd", "up") => Evidence::Bfd(Bfd::Up),
+            ("bfd", "over") => Evidence::Bfd(Bfd::NotDown),
             ("bfd", "silent") => Evidence::Bfd(Bfd::Silent),
             ("bfd", "unheard") => Evidence::Bfd(Bfd::FarEndHearsNothing),
             ("bfd", rest) => Evidence::Bfd(Bfd::Down(why(rest))),

@@ -3,6 +3,7 @@
 use bgp_core::api::EventKind;
 use bgp_core::bfd::Verdict;
 use bgp_core::config::{Peer, Ttl};
+use bgp_core::path::{self, Evidence};
 
 use super::journal::Weight;
 use super::keys::{self, KeyFileError};
@@ -65,6 +66,8 @@ impl Daemon {
     pub(super) fn on_bfd(&mut self, event: Event) {
         let (path, weight, text) = match event {
             Event::Said { path, verdict } => {
+                let evidence = Evidence::Bfd(evidence(&verdict));
+                self.parts.health.tell(path, evidence);
                 let (weight, text) = words(verdict);
                 (path, weight, text)
             }
@@ -88,6 +91,15 @@ impl Daemon {
         let name = self.ids.name(path);
         self.journal
             .tell_of_peer(weight, EventKind::Bfd, &name, text);
+    }
+}
+
+/// In health's words.
+fn evidence(verdict: &Verdict) -> path::Bfd {
+    match verdict {
+        Verdict::Up => path::Bfd::Up,
+        Verdict::Down(reason) => path::Bfd::Down(reason.clone()),
+        Verdict::AdminDown | Verdict::Unknown => path::Bfd::Silent,
     }
 }
 

@@ -581,7 +581,7 @@ fn evidence(said: Said) -> Option<Evidence> {
     Some(match said {
         Said::Up(Voice::Session) => Evidence::EndOfRib,
         Said::Down(Voice::Session, why) => Evidence::Session(Session::Down(why)),
-        Said::Up(Voice::Bfd) => Evidence::Bfd(Bfd::Up),
+        Said::Up(Voice::Bfd) => Evidence::Bfd(Bfd::NotDown),
         Said::Down(Voice::Bfd, why) => Evidence::Bfd(Bfd::Down(why)),
         Said::Up(Voice::Operator) => Evidence::Drained(None),
         Said::Down(Voice::Operator, why) => Evidence::Drained(Some(why)),

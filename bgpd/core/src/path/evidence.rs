@@ -36,6 +36,8 @@ pub enum Bfd {
     Silent,
     Up,
     Down(String),
+    /// Not down any more; whether it is up says who speaks it.
+    NotDown,
     /// Our packets don't arrive, says the far end: it has gone down with
     /// diagnostic 1, Control Detection Time Expired (RFC 5880 §4.1).
     FarEndHearsNothing,

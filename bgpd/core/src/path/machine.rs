@@ -119,10 +119,15 @@ impl PathHealth {
         match evidence {
             Evidence::Carrier(carrier) => heard.carrier = Some(carrier),
             Evidence::Bfd(bfd) => {
-                // Its own session goes down with it and says more.
                 let is_down = matches!(heard.bfd, Some(Bfd::Down(_)));
-                if !(is_down && bfd == Bfd::FarEndHearsNothing) {
-                    heard.bfd = Some(bfd);
+                match bfd {
+                    Bfd::NotDown if is_down => heard.bfd = Some(Bfd::Silent),
+                    Bfd::NotDown => {}
+                    // Its own session goes down with it and says more.
+                    Bfd::FarEndHearsNothing if is_down => {}
+                    Bfd::Silent | Bfd::Up | Bfd::Down(_) | Bfd::FarEndHearsNothing => {
+                        heard.bfd = Some(bfd);
+                    }
                 }
             }
             Evidence::Session(session) => {

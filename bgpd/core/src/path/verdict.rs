@@ -109,7 +109,7 @@ impl Heard {
             Some(Bfd::FarEndHearsNothing) => {
                 items.push(item("BFD", "the far end hears nothing of us"));
             }
-            Some(Bfd::Silent) | None => {}
+            Some(Bfd::Silent | Bfd::NotDown) | None => {}
         }
         if let Some(silence) = self.silence.filter(|silence| *silence != Silence::Heard) {
             items.push(item("silence", format!("{silence:?}").to_lowercase()));
