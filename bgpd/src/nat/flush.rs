@@ -88,7 +88,7 @@ impl Move {
         let mut all = Flushed::default();
         for _ in 0..PASSES {
             let pass = self.pass()?;
-            all.seen = pass.seen;
+            all.seen = all.seen.max(pass.seen);
             all.deleted += pass.deleted;
             if pass.deleted == 0 {
                 break;
