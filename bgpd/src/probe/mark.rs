@@ -45,7 +45,7 @@ impl Mark {
 
     /// A TCP sequence number for a probe.
     pub(super) fn scramble(self, token: Token) -> u32 {
-        let plain = u32::from(token.slot) << 16 | (token.sequence & 0xffff);
+        let plain = (u32::from(token.slot) << 16) | (token.sequence & 0xffff);
         plain ^ (self.0 >> 32) as u32
     }
 

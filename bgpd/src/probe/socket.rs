@@ -561,6 +561,8 @@ const OCTETS: usize = 1536;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

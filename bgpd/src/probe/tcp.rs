@@ -91,6 +91,8 @@ const ACK: u8 = 0x10;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     const TOKEN: Token = Token {

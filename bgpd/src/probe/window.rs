@@ -245,7 +245,7 @@ impl Window {
             self.outcomes.pop_front();
         }
         self.outcomes.push_back(outcome);
-        if outcome > self.p99 || self.total_sent % REFRESH == 0 {
+        if outcome > self.p99 || self.total_sent.is_multiple_of(REFRESH) {
             let mut sorted: Vec<Duration> = self.outcomes.iter().filter_map(|one| *one).collect();
             sorted.sort_unstable();
             self.p99 = percentile(&sorted, 99);

@@ -31,7 +31,7 @@ impl Timestamp {
         }
         // RFC 8762 §4.2.1: seconds and nanoseconds (IEEE 1588).
         let nanoseconds = (plain & 0xffff_ffff).min(NANOSECONDS - 1);
-        Self(plain >> 32 << 32 | (nanoseconds << 32) / NANOSECONDS)
+        Self(((plain >> 32) << 32) | ((nanoseconds << 32) / NANOSECONDS))
     }
 }
 
@@ -114,12 +114,14 @@ const NANOSECONDS: u64 = 1_000_000_000;
 /// The Unix epoch in NTP's seconds (RFC 5905 §A.4).
 const UNIX_EPOCH: u64 = 2_208_988_800;
 /// RFC 4656 §4.1.2: not known to be synchronized, NTP's format, 2⁻¹⁶ s.
-const ERROR_ESTIMATE: u16 = 16 << 8 | 1;
+const ERROR_ESTIMATE: u16 = (16 << 8) | 1;
 /// RFC 8762 §4.2.1: the Z bit, PTP's format.
 const PTP: u16 = 1 << 14;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     /// 2024-01-01 00:00:00.5 UTC.

@@ -200,6 +200,8 @@ const FORGET_AFTER: Duration = Duration::from_secs(900);
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn arrival<'o>(from: &str, octets: &'o [u8]) -> Arrival<'o> {
