@@ -17,6 +17,7 @@ mod replay;
 mod restart;
 mod secrets;
 pub(crate) mod sessions;
+mod site_keys;
 mod soak;
 mod vendor;
 mod vlan;
@@ -83,6 +84,7 @@ pub(crate) fn all() -> Vec<Case> {
         restart::all(),
         inputs::all(),
         interrupted::all(),
+        site_keys::all(),
         replay::all(),
         differential::all(),
         graceful::all(),

@@ -55,7 +55,7 @@ fn forms(key: &str) -> [String; 4] {
     ]
 }
 
-fn expect_absent(place: &str, text: &str, key: &str) -> anyhow::Result<()> {
+pub(super) fn expect_absent(place: &str, text: &str, key: &str) -> anyhow::Result<()> {
     anyhow::ensure!(
         !text.is_empty(),
         "expected: something to search in {place}\nseen: nothing"

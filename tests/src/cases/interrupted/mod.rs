@@ -2,12 +2,11 @@
 //! that the API can have there, and run again: what AWS then holds is what a run
 //! that nobody disturbed leaves there. No duplicate, no orphan.
 
-mod world;
+pub(super) mod world;
 
 use std::collections::VecDeque;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -18,7 +17,7 @@ use serde_json::Value;
 
 use super::Case;
 use crate::Bench;
-use world::{End, World};
+use world::{End, World, write};
 
 pub(super) fn all() -> Vec<Case> {
     vec![
@@ -289,14 +288,6 @@ impl Stage<'_> {
     fn place(&self, name: &str) -> PathBuf {
         self.directory.join(format!("world-{name}"))
     }
-}
-
-/// Nobody else may read it: some are keys.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let written = fs::write(path, text);
-    written
-        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o600)))
-        .with_context(|| path.display().to_string())
 }
 
 /// Other tags, another MTU and other allowed prefixes, one interface in another

@@ -2,8 +2,10 @@
 //! or to a call at which it is killed.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,24 +17,35 @@ use lab::aws::seed::Seed;
 use lab::aws::server::{Server, Settings};
 use lab::aws::sigv4::CREDENTIALS;
 use lab::aws::simulator::{Caller, OWNER};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-pub(super) struct World {
+pub(in crate::cases) struct World {
     aws: Server,
     directory: PathBuf,
     dxctl: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+/// What was left of a run that was ended by SIGABRT.
+pub(in crate::cases) struct Aborted {
+    /// As `/proc` had them.
+    pub(in crate::cases) arguments: String,
+    pub(in crate::cases) dumped_core: bool,
 }
 
 /// How a run of dxctl ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(in crate::cases) enum End {
     Killed,
     Exited { code: Option<i32>, said: String },
 }
 
 impl World {
     /// `directory` has to be there.
-    pub(super) fn new(dxctl: &Path, directory: PathBuf) -> anyhow::Result<Self> {
+    pub(in crate::cases) fn new(dxctl: &Path, directory: PathBuf) -> anyhow::Result<Self> {
         let settings = Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             seed: Seed::default(),
@@ -45,6 +58,7 @@ impl World {
             aws: Server::start(settings, Box::new(NoRouter))?,
             directory,
             dxctl: dxctl.to_owned(),
+            environment: vec![],
         })
     }
 
@@ -58,7 +72,7 @@ impl World {
 
     /// Runs it with these faults on order and no other; killed at a call that is
     /// held.
-    pub(super) fn run(&self, words: &str, faults: &[String]) -> anyhow::Result<End> {
+    pub(in crate::cases) fn run(&self, words: &str, faults: &[String]) -> anyhow::Result<End> {
         self.aws.faults().clear();
         for fault in faults {
             let fault = fault.parse().map_err(anyhow::Error::msg)?;
@@ -80,12 +94,48 @@ impl World {
         }
     }
 
+    /// A variable for the runs to come.
+    pub(in crate::cases) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Aborted in the middle of a call, with core files allowed.
+    pub(in crate::cases) fn abort(&self, words: &str, operation: &str) -> anyhow::Result<Aborted> {
+        self.aws.faults().clear();
+        let fault = format!("hold:{operation}");
+        let fault = fault.parse().map_err(anyhow::Error::msg)?;
+        self.aws.faults().order(fault);
+        let (soft, hard) = getrlimit(Resource::RLIMIT_CORE).context("the limit of core files")?;
+        setrlimit(Resource::RLIMIT_CORE, hard, hard).context("core files")?;
+        let child = self.spawn(words, &self.directory.join("said"));
+        setrlimit(Resource::RLIMIT_CORE, soft, hard).context("core files")?;
+        let mut child = child?;
+        let pid = Pid::from_raw(i32::try_from(child.id()).context("a process id")?);
+        let held = self.aws.faults().wait_until_held(PATIENCE);
+        let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline"));
+        kill(pid, Signal::SIGABRT).context("SIGABRT")?;
+        let status = child.wait().context("dxctl's end")?;
+        ensure!(
+            held.is_some(),
+            "expected: a call of {operation}\nseen: none"
+        );
+        ensure!(
+            status.signal() == Some(Signal::SIGABRT as i32),
+            "it ended by itself: {status}"
+        );
+        Ok(Aborted {
+            arguments: arguments.context("its arguments")?.replace('\0', " "),
+            dumped_core: status.core_dumped(),
+        })
+    }
+
     fn spawn(&self, words: &str, log: &Path) -> anyhow::Result<Child> {
         let file = File::create(log).context("a log")?;
         let credentials = &CREDENTIALS[0];
         Command::new(&self.dxctl)
             .args(words.split_whitespace())
             .current_dir(&self.directory)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("HOME", &self.directory)
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_ENDPOINT_URL_DIRECT_CONNECT", self.aws.url())
@@ -189,6 +239,14 @@ impl World {
         let answer = self.aws.ask(&caller, operation, json!({}))?;
         Ok(answer[key].as_array().cloned().unwrap_or_default())
     }
+}
+
+/// Nobody else may read it: some are keys.
+pub(in crate::cases) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let written = fs::write(path, text);
+    written
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o600)))
+        .with_context(|| path.display().to_string())
 }
 
 fn pick(object: &Value, names: &[&str]) -> Value {
