@@ -343,6 +343,8 @@ fn nothing_is_taken_down_without_consent_a_target_or_the_vif() {
         .fails(1, "no virtual interface nobody");
     link.run(&["failover", "drill", "nobody", "--yes"])
         .fails(1, "it has: internet, prod");
+    let long = ["failover", "drill", "prod", "--yes", "--duration", "2h"];
+    link.run(&long).fails(1, "bgpd takes 3590 s at most");
     let unwritable = test(&["--html", "/nonexistent/report.html"]);
     link.run(&unwritable).fails(2, "can't be written to");
     assert_eq!(link.api.calls("StartBgpFailoverTest").len(), 0);

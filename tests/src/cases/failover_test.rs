@@ -188,7 +188,10 @@ impl Stage {
         // Each failure doubles the hold time, and here they come one after another.
         let config = edge.join("bgpd.toml");
         let text = fs::read_to_string(&config).context("what dxctl wrote")?;
-        fs::write(&config, text.replacen("[[vif]]", "[[vif]]\nhold = \"1s\"", 1))?;
+        fs::write(
+            &config,
+            text.replacen("[[vif]]", "[[vif]]\nhold = \"1s\"", 1),
+        )?;
         let mut command = world.edge.command(bench.program("bgpd"));
         command.arg("run").arg(config);
         let log = bench.directory.join("bgpd.log");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::answered;
+use crate::Refused;
 use crate::aws::{AwsError, Client, Outcome};
 use crate::control::Control;
 use crate::output::note;
@@ -29,13 +30,14 @@ impl StartError {
     pub(super) fn may_have_started(&self) -> bool {
         match self {
             Self::Aws(error) => error.outcome == Outcome::Unknown,
-            Self::Bgpd(error) => !error.is::<crate::Refused>(),
+            Self::Bgpd(error) => !error.is::<Refused>(),
         }
     }
 }
 
 /// At least a minute more than asked for: AWS has to act first.
 const SPARE: Duration = Duration::from_secs(60);
+const DRILL_SPARE: Duration = Duration::from_secs(10);
 /// AWS's limit for a test, and bgpd's for a drill.
 const MAX_MINUTES: u64 = 4320;
 const MAX_SECONDS: u64 = 3600;
@@ -44,6 +46,21 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Fault {
+    /// AWS's and bgpd's limits, less what is added to be sure.
+    pub(super) fn check(&self, duration: Duration) -> Result<(), Refused> {
+        let (who, longest) = match self {
+            Self::Test { .. } => ("AWS", Duration::from_secs(MAX_MINUTES * 60) - SPARE),
+            Self::Drill { .. } => ("bgpd", Duration::from_secs(MAX_SECONDS) - DRILL_SPARE),
+        };
+        if duration <= longest {
+            return Ok(());
+        }
+        Err(Refused::new(format!(
+            "--duration: {who} takes {} s at most",
+            longest.as_secs()
+        )))
+    }
+
     /// Ends by itself, a little after `duration`, should nobody stop it.
     pub(super) async fn start(&self, duration: Duration) -> Result<(), StartError> {
         match self {
@@ -53,8 +70,8 @@ impl Fault {
                 Ok(aws.start_failover_test(vif, minutes).await?)
             }
             Self::Drill { control, name } => {
-                let seconds = (duration.as_secs_f64().ceil() as u64 + 10).min(MAX_SECONDS);
-                let concerned = answered(control.drill(name, seconds).await);
+                let seconds = (duration + DRILL_SPARE).as_secs_f64().ceil() as u64;
+                let concerned = answered(control.drill(name, seconds.min(MAX_SECONDS)).await);
                 concerned.map(drop).map_err(StartError::Bgpd)
             }
         }
@@ -80,7 +97,7 @@ impl Fault {
             Self::Drill { control, name } => match answered(control.stop_drill(name).await) {
                 Ok(_) => Ok(()),
                 // Nothing is running: it has ended by itself.
-                Err(error) if error.is::<crate::Refused>() => Ok(()),
+                Err(error) if error.is::<Refused>() => Ok(()),
                 Err(error) => Err(error),
             },
         }

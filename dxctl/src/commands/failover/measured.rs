@@ -26,6 +26,8 @@ pub(super) struct Stretch {
     pub(super) lost: u64,
     /// That began in it.
     pub(super) longest_outage: f64,
+    /// The longest that this program itself sent nothing: what it can't have seen.
+    pub(super) longest_pause: f64,
     pub(super) rtt_min: Option<f64>,
     pub(super) rtt_p50: Option<f64>,
     pub(super) rtt_p99: Option<f64>,
@@ -75,8 +77,13 @@ pub(super) fn stretch(target: IpAddr, probes: &[Probe], from: f64, to: f64) -> S
     let began_here = outages(target, probes)
         .into_iter()
         .filter(|outage| within(outage.at));
+    let pauses = sent.windows(2).map(|pair| match pair {
+        [before, after] => after.sent - before.sent,
+        _ => 0.0,
+    });
     Stretch {
         target,
+        longest_pause: pauses.fold(0.0, f64::max),
         sent: sent.len() as u64,
         lost: (sent.len() - times.len()) as u64,
         longest_outage: began_here.map(|outage| outage.seconds).fold(0.0, f64::max),
@@ -130,6 +137,15 @@ mod tests {
         assert_eq!((away.sent, away.lost, back.sent, back.lost), (5, 2, 5, 2));
         assert_eq!((away.longest_outage * 1000.0).round(), 40.0);
         assert_eq!(back.longest_outage, 0.0);
+    }
+
+    #[test]
+    fn a_pause_of_the_sender_is_no_outage_but_told() {
+        let mut all = probes("......");
+        all.retain(|probe| !(0.015..0.035).contains(&probe.sent));
+        let one = stretch(TARGET, &all, 0.0, 1.0);
+        assert_eq!((one.longest_pause * 1000.0).round(), 30.0);
+        assert_eq!(one.longest_outage, 0.0);
     }
 
     #[test]

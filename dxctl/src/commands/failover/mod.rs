@@ -121,6 +121,7 @@ async fn conduct(
     global: &Global,
 ) -> anyhow::Result<Verdict> {
     let means = args.udp.map_or(Means::Icmp, Means::Udp);
+    fault.check(args.duration)?;
     let prefixes = prepare::prefixes(control, status, &subject).await?;
     let facts = Facts {
         status,

@@ -12,6 +12,7 @@ pub(super) struct Plot {
     top: f64,
     unit: fn(f64) -> String,
     body: String,
+    marks: u32,
     legend: Vec<(String, &'static str)>,
 }
 
@@ -35,6 +36,7 @@ impl Plot {
             top: if top > 0.0 { top * 1.05 } else { 1.0 },
             unit,
             body: String::new(),
+            marks: 0,
             legend: Vec::new(),
         }
     }
@@ -42,13 +44,16 @@ impl Plot {
     /// A time with a name.
     pub(super) fn mark(&mut self, at: f64, name: &str) {
         let x = self.x(at);
+        // Names of times that are close to each other don't cover each other.
+        let row = f64::from(self.marks % 2);
+        self.marks += 1;
         let _ = write!(
             self.body,
             "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{ABOVE}\" y2=\"{:.1}\"/>\
              <text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             ABOVE + HEIGHT,
             x + 3.0,
-            ABOVE + 11.0,
+            ABOVE + 11.0 + 12.0 * row,
             escaped(name)
         );
     }

@@ -189,11 +189,17 @@ fn outage(what: &'static str, part: &str, parts: &[Part], limit: Duration) -> Ch
     let sent: u64 = targets().map(|stretch| stretch.sent).sum();
     let lost: u64 = targets().map(|stretch| stretch.lost).sum();
     let longest = targets().map(|one| one.longest_outage).fold(0.0, f64::max);
+    let pause = targets().map(|one| one.longest_pause).fold(0.0, f64::max);
+    let pause = if pause > limit.as_secs_f64() {
+        format!("; dxctl itself paused for {}: a busy machine?", time(pause))
+    } else {
+        String::new()
+    };
     Check {
         what,
         passed: sent > 0 && longest <= limit.as_secs_f64(),
         text: format!(
-            "{}, {lost} of {sent} probes lost (limit {})",
+            "{}, {lost} of {sent} probes lost (limit {}){pause}",
             time(longest),
             time(limit.as_secs_f64())
         ),
