@@ -657,7 +657,7 @@ fn a_path_whose_interface_is_gone_is_down_until_it_is_back() {
     three.world.ip("edge", "link del spare");
     is_up(false);
     // Longer than the daemon takes to look for missing links.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(3));
     let reason = is_up(false).reason.unwrap_or_default();
     assert!(reason.contains("no carrier"), "{reason}");
     three.spare();
