@@ -211,9 +211,12 @@ pub(crate) enum MacsecCommand {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EncryptionMode {
-    NoEncrypt,
-    ShouldEncrypt,
-    MustEncrypt,
+    #[value(name = "no-encrypt")]
+    No,
+    #[value(name = "should-encrypt")]
+    Should,
+    #[value(name = "must-encrypt")]
+    Must,
 }
 
 #[derive(Debug, Subcommand)]

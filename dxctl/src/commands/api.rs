@@ -144,12 +144,11 @@ fn known(operation: &str) -> Result<(), Refused> {
     if MODEL.has(operation) {
         return Ok(());
     }
-    let alike = |name: &&str| {
-        name.eq_ignore_ascii_case(operation)
-            || name.eq_ignore_ascii_case(&operation.replace('-', ""))
-            || strsim::damerau_levenshtein(name, operation) <= 4
-    };
-    let hint = MODEL.operations().find(alike);
+    // As the aws tool writes them too: describe-locations.
+    let typed = operation.replace('-', "").to_ascii_lowercase();
+    let distance = |name: &str| strsim::damerau_levenshtein(&name.to_ascii_lowercase(), &typed);
+    let closest = MODEL.operations().min_by_key(|name| distance(name));
+    let hint = closest.filter(|name| distance(name) <= 4);
     let hint = hint.map_or_else(
         || "dxctl api --list names them".to_owned(),
         |name| format!("{name} is meant?"),

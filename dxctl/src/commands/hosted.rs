@@ -182,9 +182,9 @@ fn macsec_verb(command: &MacsecCommand) -> Verb {
         ),
         MacsecCommand::Mode { id, mode, yes } => {
             let mode = match mode {
-                EncryptionMode::NoEncrypt => "no_encrypt",
-                EncryptionMode::ShouldEncrypt => "should_encrypt",
-                EncryptionMode::MustEncrypt => "must_encrypt",
+                EncryptionMode::No => "no_encrypt",
+                EncryptionMode::Should => "should_encrypt",
+                EncryptionMode::Must => "must_encrypt",
             };
             let (operation, member) = match id.starts_with("dxlag-") {
                 true => ("UpdateLag", "lagId"),
