@@ -52,7 +52,10 @@ pub(super) fn of_vif(
     let is_public = kind == Some(VifKind::Public);
     let strips = is_public && local_asn.is_some_and(Asn::is_private);
     check(table, way, prepend, is_public, strips);
-    let way = way.map_or_else(|| default_way(is_public, strips), |at| at.value);
+    let way = way.map_or_else(
+        || default_way(is_public, strips, table.has("backup")),
+        |at| at.value,
+    );
     // "Low" already: nothing lower is left to say but a longer path.
     let prepends = way == Way::Prepend || preference == Some(Preference::Low);
     let by_default = if prepends && !strips { PREPEND } else { 0 };
@@ -119,12 +122,14 @@ fn way(table: &Table<'_>) -> Option<At<Way>> {
 }
 
 /// What the VIF's kind allows: preference communities are for private and transit
-/// ones; on public ones the AS_PATH counts, unless AWS strips it.
-const fn default_way(is_public: bool, strips: bool) -> Way {
-    match (is_public, strips) {
-        (false, _) => Way::Preference,
-        (true, false) => Way::Prepend,
-        (true, true) => Way::Withdraw,
+/// ones; on public ones the AS_PATH counts, unless AWS strips it. What has no second
+/// way is not withdrawn unasked.
+const fn default_way(is_public: bool, strips: bool, has_backup: bool) -> Way {
+    match (is_public, strips, has_backup) {
+        (false, ..) => Way::Preference,
+        (true, false, _) => Way::Prepend,
+        (true, true, true) => Way::Withdraw,
+        (true, true, false) => Way::Nothing,
     }
 }
 
