@@ -77,7 +77,7 @@ impl Shell {
             self.time_passes();
         }
         let id = self.some_connection(input)?;
-        let event = match input.int_in_range(0..=14)? {
+        let event = match input.int_in_range(0..=16)? {
             0 => Event::Start,
             1 => Event::Stop(stop_reason(input)?),
             2 => Event::LinkDown("the interface has lost its carrier"),
@@ -108,6 +108,8 @@ impl Shell {
                 Notification::new(input.arbitrary()?, input.arbitrary()?),
             ),
             12 => Event::SendHoldExpired(id),
+            13 => Event::BfdUp,
+            14 => Event::BfdDown("nothing heard".to_owned()),
             _ => Event::Received(id, message(input)?),
         };
         self.peer.handle(event, self.now);
