@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 use common::{Answer, Api, Daemon, Run, account, bgpd_status, dxctl_command, text, vif};
 use serde_json::{Value, json};
 
+/// Changes bgpd's status.
+type Edit = fn(&mut Value);
+
 /// AWS and bgpd with one session between them, which a test takes down.
 struct Link {
     api: Api,
@@ -31,7 +34,7 @@ enum Stopping {
 const UNCLEAR: Answer = Answer::Error(500, "DirectConnectServerException", "try later");
 
 impl Link {
-    fn new(stopping: Stopping, edit: fn(&mut Value)) -> Self {
+    fn new(stopping: Stopping, edit: Edit) -> Self {
         let is_down = Arc::new(AtomicBool::new(false));
         let seen = is_down.clone();
         let vifs = account(vec![vif("dxvif-1", "prod", 101, "available")]);
@@ -104,7 +107,7 @@ impl Link {
     }
 }
 
-fn status(is_down: bool, edit: fn(&mut Value)) -> Value {
+fn status(is_down: bool, edit: Edit) -> Value {
     let mut status = bgpd_status();
     status["peers"][0]["backup"] = json!("internet");
     for path in status["paths"].as_array_mut().unwrap() {
@@ -307,7 +310,7 @@ fn a_drill_needs_no_aws() {
 
 #[test]
 fn a_backup_that_is_not_fit_forbids_the_test() {
-    let unfit: [(fn(&mut Value), &str); 3] = [
+    let unfit: [(Edit, &str); 3] = [
         (
             |status| status["paths"][1]["up"] = json!(false),
             "backup's health",
