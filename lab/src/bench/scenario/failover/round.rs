@@ -223,6 +223,7 @@ fn drain(stage: &mut Stage) -> anyhow::Result<Figures> {
 fn flaps(stage: &mut Stage) -> anyhow::Result<Figures> {
     stage.settle(Link::A, RETURN)?;
     let flow = stage.flow_every(SPARSE)?;
+    wait::pause(LEAD)?;
     for _ in 0..20 {
         stage.arena.cut(Link::A)?;
         stage.far.act(Link::A, Act::Abandon);
