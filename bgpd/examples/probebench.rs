@@ -4,7 +4,11 @@
 //!   probebench wire               round trips beside tcpdump's of the same packets
 //!   probebench silence [RATE]     from silence to its confirmation, RATE packets a second
 
-#![allow(clippy::unwrap_used, dead_code, reason = "a benchmark, with the parts of tests")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a benchmark, with the parts of tests"
+)]
 
 #[path = "../tests/probe/far_end.rs"]
 mod far_end;

@@ -7,9 +7,7 @@ mod rib_world;
 use std::sync::Arc;
 
 use bgp_core::config::Peer;
-use bgp_core::policy::{
-    Adverse, Changes, Discouraged, Policy, PrefixMatch, Rule, Stance, Verdict,
-};
+use bgp_core::policy::{Adverse, Changes, Discouraged, Policy, PrefixMatch, Rule, Stance, Verdict};
 use bgp_core::rib::{Outbound, Rib};
 use bgp_core::wire::{Community, PathAttributes};
 use bgp_core::{Asn, Family, PathId};

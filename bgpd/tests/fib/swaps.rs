@@ -84,7 +84,9 @@ fn a_session_that_ends_moves_its_groups_and_one_that_is_up_again_moves_them_back
         two_links();
         let mut daemon = Daemon::start_with_paths_up();
         daemon.apply(many(10, route(hop(LEFT), Some(hop(RIGHT)))));
-        daemon.fastpath.path_down(LEFT, Voice::Session, "hold timer expired".into());
+        daemon
+            .fastpath
+            .path_down(LEFT, Voice::Session, "hold timer expired".into());
         let swap = daemon.swapped(LEFT, false);
         assert_eq!(
             (swap.groups, swap.reason.as_str()),
@@ -104,9 +106,13 @@ fn traffic_never_moves_to_a_backup_that_is_down() {
         two_links();
         let mut daemon = Daemon::start_with_paths_up();
         daemon.apply(many(10, route(hop(LEFT), Some(hop(RIGHT)))));
-        daemon.fastpath.path_down(RIGHT, Voice::Session, "probe".into());
+        daemon
+            .fastpath
+            .path_down(RIGHT, Voice::Session, "probe".into());
         assert_eq!(daemon.swapped(RIGHT, false).groups, 0);
-        daemon.fastpath.path_down(LEFT, Voice::Session, "hold timer expired".into());
+        daemon
+            .fastpath
+            .path_down(LEFT, Voice::Session, "hold timer expired".into());
         let swap = daemon.swapped(LEFT, false);
         assert_eq!((swap.groups, swap.stranded), (0, 1));
         assert!(

@@ -137,7 +137,7 @@ impl Setup {
             on_degraded: Default::default(),
             on_drain: Default::default(),
             probe: None,
-        health: Default::default(),
+            health: Default::default(),
         };
         let router_id = RouterId([192, 0, 2, (asn % 250) as u8].into());
         Self {

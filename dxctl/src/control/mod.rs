@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bgp_core::api::{
-    ApiError, Concerned, Drain, Drill, Events, EventsQuery, Named, Route, Routes, RoutesQuery, Status,
+    ApiError, Concerned, Drain, Drill, Events, EventsQuery, Named, Route, Routes, RoutesQuery,
+    Status,
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;

@@ -77,7 +77,7 @@ fn a_peer_hears_of_its_bad_path_while_others_send_a_large_table() {
         let commands = world.commands.clone();
         let table = nets(50_000);
         let _session = world.establish(B, 8);
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             for nets in table.chunks(500) {
                 let updates = vec![announcing(nets)];
                 let _ = commands.blocking_send(Command::Updates { path: B, updates });
