@@ -303,11 +303,13 @@ pub(crate) fn bgpd_status() -> Value {
         }],
         "paths": [
             { "name": "prod", "interface": "eth1.101", "gateway": "169.254.10.1", "up": true,
-              "carries": 2, "probe": {
-                "target": "169.254.10.1", "sent": 100, "lost": 1, "rtt_last": 412,
+              "health": { "state": "up", "since": 61.0, "reason": null, "failures": 0, "returns_in": null },
+              "carries": 2, "probes": [{
+                "target": "169.254.10.1", "kind": "icmp", "sent": 100, "lost": 1, "rtt_last": 412,
                 "rtt_min": 400, "rtt_avg": 420, "rtt_max": 1500,
-              } },
+              }] },
             { "name": "internet", "interface": "eth0", "gateway": "203.0.113.1", "up": true,
+              "health": { "state": "up", "since": 61.0, "reason": null, "failures": 0, "returns_in": null },
               "carries": 0 },
         ],
         "kernel": {

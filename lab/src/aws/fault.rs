@@ -356,7 +356,7 @@ mod tests {
             let _ = runtime.block_on(async { tokio::time::timeout(limit, call).await });
         }
         let outcomes = faults.calls().into_iter().map(|call| call.outcome);
-        runtime.block_on(tokio::time::sleep(Duration::from_millis(100)));
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(100)).await });
         (outcomes.collect(), happened.load(Ordering::Relaxed))
     }
 
