@@ -219,6 +219,21 @@ fn sample(target: u8, sent_at: Instant, interval: Duration, outcome: Outcome) ->
     }
 }
 
+/// Half of what is sent is lost for 100 ms.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bursts {
+    None,
+    EveryTwoSeconds,
+}
+
+impl Bursts {
+    fn is_on(self, time: Duration) -> bool {
+        self == Self::EveryTwoSeconds && time.as_millis() % 2000 >= 1900
+    }
+}
+
+const BURST_LOSS: f64 = 0.5;
+
 /// A link of given loss, probed as the machine asks; each outcome is known when it
 /// is given up on.
 struct Link {
@@ -227,6 +242,8 @@ struct Link {
     random: u64,
     loss: f64,
     extra: f64,
+    bursts: Bursts,
+    targets: u8,
     /// How long it was probed fast.
     fast: Duration,
 }
@@ -247,6 +264,8 @@ impl Link {
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             loss: 0.0,
             extra: 0.0,
+            bursts: Bursts::None,
+            targets: 1,
             fast: Duration::ZERO,
         };
         link.run(Duration::from_secs(5));
@@ -261,11 +280,17 @@ impl Link {
         let mut under_way = std::collections::VecDeque::new();
         while self.now - begin < time {
             let interval = self.path.probe_interval().unwrap_or(USUAL);
-            let outcome = match self.next() < self.loss {
-                true => Outcome::Lost(Direction::Unknown),
-                false => answered(2.0 + self.extra + self.next()),
+            let loss = match self.bursts.is_on(self.now - begin) {
+                true => BURST_LOSS,
+                false => self.loss,
             };
-            under_way.push_back(sample(1, self.now, interval, outcome));
+            for target in 1..=self.targets {
+                let outcome = match self.next() < loss {
+                    true => Outcome::Lost(Direction::Unknown),
+                    false => answered(2.0 + self.extra + self.next()),
+                };
+                under_way.push_back(sample(target, self.now, interval, outcome));
+            }
             self.now += interval;
             if interval < USUAL {
                 self.fast += interval;
@@ -332,6 +357,22 @@ fn half_a_percent_of_loss_for_an_hour_moves_nothing() {
         link.loss = 0.005;
         let moved = link.run(Duration::from_secs(3600));
         assert_eq!(moved, None, "seed {seed}");
+    }
+}
+
+#[test]
+fn bursts_every_two_seconds_for_an_hour_move_nothing() {
+    for (targets, loss) in [(1, 0.005), (2, 0.01)] {
+        let moved: Vec<_> = (1..=20)
+            .filter_map(|seed| {
+                let mut link = Link::new(seed);
+                link.targets = targets;
+                link.bursts = Bursts::EveryTwoSeconds;
+                link.loss = loss;
+                link.run(Duration::from_secs(3600))
+            })
+            .collect();
+        assert!(moved.is_empty(), "{targets} targets: {moved:?}");
     }
 }
 

@@ -3,8 +3,8 @@
 //! A CUSUM for Bernoulli trials (E. S. Page, "Continuous inspection schemes",
 //! 1954): each probe adds the logarithm of how much likelier its outcome is with
 //! the loss of a brown-out than with the usual one, and the sum never falls below
-//! nothing. Losses in a row are one accident: they count as two, and as all the
-//! link there is once they last longer than a burst.
+//! nothing. Losses in a row, or in one burst, are one accident: they count as two,
+//! and losses in a row as all the link there is once they last longer than a burst.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ pub(super) struct Loss {
     /// The sum has reached the limit and not fallen far enough since.
     is_high: bool,
     run: Run,
+    burst: Burst,
     /// The last probes, the newest in the lowest bit: which were lost, and which
     /// of those on a way that is known.
     lost: u128,
@@ -30,6 +31,13 @@ struct Run {
     length: u32,
     since: Option<Instant>,
     lasted: Duration,
+}
+
+/// Losses soon after one another, whatever was answered between.
+#[derive(Clone, Copy, Debug, Default)]
+struct Burst {
+    began: Option<Instant>,
+    losses: u32,
 }
 
 /// Of the last probes.
@@ -51,6 +59,10 @@ impl Loss {
                 since: None,
                 lasted: Duration::ZERO,
             },
+            burst: Burst {
+                began: None,
+                losses: 0,
+            },
             lost: 0,
             lost_out: 0,
             lost_back: 0,
@@ -68,16 +80,23 @@ impl Loss {
         self.lost_back = self.lost_back << 1 | u128::from(lost == Some(Direction::Back));
         self.seen = (self.seen + 1).min(WINDOW);
         self.run.note(lost.is_some(), sample);
+        if lost.is_some() {
+            self.burst.note(sample.sent_at);
+        }
         let (usual, bad) = (settings.loss / 10.0, settings.loss);
         let weight = match lost {
             None => ((1.0 - bad) / (1.0 - usual)).ln(),
-            Some(_) if self.run.length <= COUNTED_IN_A_ROW || self.run.is_long() => {
-                (bad / usual).ln()
-            }
+            Some(_) if self.counts() => (bad / usual).ln(),
             Some(_) => 0.0,
         };
         self.sum = (self.sum + weight).clamp(0.0, LIMIT);
         self.is_high = self.sum >= LIMIT || self.is_high && self.sum > LOW;
+    }
+
+    /// Whether a loss is more than another one of the same accident.
+    fn counts(&self) -> bool {
+        let is_first = self.run.length <= COUNTED && self.burst.losses <= COUNTED;
+        is_first || self.run.is_long()
     }
 
     /// More is lost than may be.
@@ -132,7 +151,22 @@ impl Run {
     }
 
     fn is_long(&self) -> bool {
-        self.length >= LONG_RUN && self.lasted >= BURST
+        self.length >= LONG_RUN && self.lasted >= OUTAGE
+    }
+}
+
+impl Burst {
+    fn note(&mut self, sent_at: Instant) {
+        let goes_on = self
+            .began
+            .is_some_and(|began| sent_at.saturating_duration_since(began) < BURST);
+        if !goes_on {
+            *self = Self {
+                began: Some(sent_at),
+                losses: 0,
+            };
+        }
+        self.losses += 1;
     }
 }
 
@@ -140,9 +174,12 @@ impl Run {
 /// probes on average, by chance at 1 % never in millions.
 const LIMIT: f64 = 14.0;
 const LOW: f64 = LIMIT / 4.0;
-const COUNTED_IN_A_ROW: u32 = 2;
+/// Of the losses of one accident.
+const COUNTED: u32 = 2;
+/// A queue that overflows drops what comes within its time, here and there.
+const BURST: Duration = Duration::from_millis(100);
 /// Losses in a row that are no burst any more, if they last long enough.
 const LONG_RUN: u32 = 5;
 /// Routers converge, queues overflow: what takes longer is an outage.
-const BURST: Duration = Duration::from_millis(400);
+const OUTAGE: Duration = Duration::from_millis(400);
 const WINDOW: u32 = 100;
