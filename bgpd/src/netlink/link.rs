@@ -1,8 +1,8 @@
 //! Links: name, flags and whether packets can leave (`struct ifinfomsg`).
 
 use libc::{
-    AF_UNSPEC, IFF_LOWER_UP, IFF_UP, IFLA_IFNAME, IFLA_OPERSTATE, NLM_F_DUMP, RTM_DELLINK,
-    RTM_GETLINK, RTM_NEWLINK,
+    AF_UNSPEC, IFF_LOWER_UP, IFF_UP, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_OPERSTATE,
+    NLM_F_DUMP, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK,
 };
 
 use super::message::{Attributes, Batch, Message, u32_at};
@@ -21,6 +21,24 @@ pub struct Link {
 /// Asks for all links.
 pub fn dump(batch: &mut Batch) {
     batch.begin(RTM_GETLINK, NLM_F_DUMP, &[0; IFINFOMSG]);
+}
+
+/// Asks for the link of this name.
+pub fn named(batch: &mut Batch, name: &str) {
+    let name: Vec<u8> = name.bytes().chain([0]).collect();
+    let mut request = batch.begin(RTM_GETLINK, 0, &[0; IFINFOMSG]);
+    request.attribute(IFLA_IFNAME, &name);
+}
+
+/// Whether the link is a VRF, which only its driver's name tells.
+pub fn is_vrf(message: &Message<'_>) -> bool {
+    let find = |within, wanted| {
+        let mut all = Attributes(within);
+        all.find_map(|(kind, value)| (kind == wanted).then_some(value))
+    };
+    let attributes = message.payload.get(IFINFOMSG..).unwrap_or_default();
+    let driver = find(attributes, IFLA_LINKINFO).and_then(|info| find(info, IFLA_INFO_KIND));
+    driver.is_some_and(|driver| driver.strip_suffix(b"\0").unwrap_or(driver) == b"vrf")
 }
 
 impl Link {

@@ -100,7 +100,7 @@ impl Channel {
                 if family == Family::Ipv6 {
                     socket.checksum_at(tcp::CHECKSUM as libc::c_int)?;
                 }
-                ports = reserve_ports(family)?;
+                ports = reserve_ports(family, vrf)?;
             }
             Kind::Udp | Kind::Stamp => socket.bind(SocketAddr::new(unspecified(family), 0))?,
         }
@@ -261,13 +261,15 @@ fn refused(
     }
 }
 
-fn reserve_ports(family: Family) -> io::Result<Vec<(u16, socket2::Socket)>> {
+fn reserve_ports(family: Family, vrf: Option<&str>) -> io::Result<Vec<(u16, socket2::Socket)>> {
     let one = |_| {
         let address = SocketAddr::new(unspecified(family), 0);
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         if family == Family::Ipv6 {
             socket.set_only_v6(true)?;
         }
+        // Each VRF has ports of its own.
+        socket.bind_device(vrf.map(str::as_bytes))?;
         socket.bind(&address.into())?;
         let port = socket.local_addr()?.as_socket().map(|own| own.port());
         Ok((port.unwrap_or(0), socket))

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use nix::net::if_::if_nametoindex;
 
+use crate::netlink::{Batch, Socket, link};
+
 /// Where a path's packets leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Interface {
@@ -49,9 +51,11 @@ impl Interface {
     }
 
     /// Whether an answer that arrived there came by it. Inside a VRF the kernel may
-    /// tell the VRF's own index.
+    /// tell the VRF's own index; and by the VRF came whatever its sockets hear,
+    /// whichever interface inside it the kernel tells.
     pub(super) fn is(&self, ifindex: u32) -> bool {
-        ifindex == self.ifindex || self.vrf.as_ref().is_some_and(|vrf| vrf.ifindex == ifindex)
+        let vrf = self.vrf.as_ref().map(|vrf| vrf.ifindex);
+        ifindex == self.ifindex || vrf.is_some_and(|vrf| vrf == ifindex || vrf == self.ifindex)
     }
 }
 
@@ -68,8 +72,13 @@ pub(super) fn source(interface: Option<&str>, target: IpAddr) -> io::Result<IpAd
 }
 
 fn is_vrf(name: &str) -> bool {
-    let text = fs::read_to_string(directory(name).join("uevent"));
-    text.is_ok_and(|text| text.lines().any(|line| line == "DEVTYPE=vrf"))
+    let ask = || -> io::Result<Option<bool>> {
+        let mut batch = Batch::new();
+        link::named(&mut batch, name);
+        Socket::new()?.ask(&mut batch, |message| Some(link::is_vrf(&message)))
+    };
+    // One that cannot be asked about has gone in the meantime.
+    ask().ok().flatten().unwrap_or(false)
 }
 
 fn master(name: &str) -> Option<String> {

@@ -1,5 +1,7 @@
 //! A far end in a namespace of its own, with servers of all kinds.
 
+#![allow(dead_code)]
+
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::mpsc;

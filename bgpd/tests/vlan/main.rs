@@ -1,12 +1,15 @@
-//! VLAN interfaces on a kernel that has 802.1Q. Left out of a plain
+//! VLAN interfaces and VRFs on a kernel that has both. Left out of a plain
 //! `cargo test`, since such a kernel may have to be brought along:
 //! `lab/with-vlan cargo test -p bgpd --test vlan`. Needs root.
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../probe/far_end.rs"]
+mod far_end;
 #[path = "../fib/support.rs"]
 mod support;
 mod vif;
+mod vrf;
 
 use bgp_core::rib::Hop;
 use bgpd::fastpath::{PathLink, Voice};
