@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::hold::Hold;
-use super::verdict::{Firmness, Heard, Verdict};
+use super::verdict::{Doubt, Firmness, Heard, Verdict};
 use super::{Bfd, Evidence, EvidenceItem, Health, Session, Settings, Target, item};
 use crate::api::HealthStatus;
 
@@ -64,8 +64,10 @@ pub enum Trust {
 #[derive(Clone, Copy, Debug)]
 struct Recovery {
     since: Instant,
-    /// Since when nothing at all was amiss.
+    /// Since when nothing at all was amiss, or when something last was.
     clean_since: Instant,
+    /// What was last heard.
+    clean: Clean,
 }
 
 /// Quick probing, of which there is only so much: it must not be what fills the
@@ -157,7 +159,9 @@ impl PathHealth {
     }
 
     pub fn next_timeout(&self) -> Option<Instant> {
-        let returns = self.recovery.map(|recovery| match self.state {
+        // While something is amiss only other evidence leads on, no time.
+        let recovery = self.recovery.filter(|one| one.clean == Clean::Yes);
+        let returns = recovery.map(|recovery| match self.state {
             Health::Held => self.returns_at(&recovery),
             _ => self.clean_at(&recovery).max(recovery.since),
         });
@@ -207,7 +211,7 @@ impl PathHealth {
             Verdict::Degraded(reason) => {
                 self.fail(Health::Degraded, reason, Firmness::Concluded, now);
             }
-            Verdict::Suspect(reason) => self.suspect(reason, now),
+            Verdict::Suspect(reason, doubt) => self.suspect(reason, doubt, now),
             Verdict::Well => self.be_well(now),
         }
     }
@@ -215,7 +219,7 @@ impl PathHealth {
     fn wants_quick(&self, verdict: &Verdict) -> bool {
         match verdict {
             Verdict::Down(_, Firmness::Hard) => false,
-            Verdict::Down(..) | Verdict::Degraded(_) | Verdict::Suspect(_) | Verdict::Well => {
+            Verdict::Down(..) | Verdict::Degraded(_) | Verdict::Suspect(..) | Verdict::Well => {
                 self.heard.targets.are_open()
             }
         }
@@ -252,7 +256,7 @@ impl PathHealth {
     }
 
     /// Not announced before it has lasted: most suspicions are over at once.
-    fn suspect(&mut self, reason: String, now: Instant) {
+    fn suspect(&mut self, reason: String, doubt: Doubt, now: Instant) {
         match self.state {
             Health::Up => {
                 let since = *self.amiss_since.get_or_insert(now);
@@ -263,7 +267,12 @@ impl PathHealth {
             }
             Health::Suspect => {}
             Health::Degraded | Health::Down | Health::Recovering | Health::Held => {
-                self.recover(Clean::No, now);
+                let clean = match doubt {
+                    Doubt::OfPath => Clean::No,
+                    // It may last for ever, and the path was in use like that.
+                    Doubt::OfTarget => Clean::Yes,
+                };
+                self.recover(clean, now);
             }
         }
     }
@@ -284,7 +293,9 @@ impl PathHealth {
         let recovery = self.recovery.get_or_insert(Recovery {
             since: now,
             clean_since: now,
+            clean,
         });
+        recovery.clean = clean;
         if clean == Clean::No {
             recovery.clean_since = now;
         }
@@ -356,7 +367,7 @@ impl PathHealth {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clean {
     Yes,
     No,

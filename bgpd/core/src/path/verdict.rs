@@ -21,9 +21,17 @@ pub(super) struct Heard {
 pub(super) enum Verdict {
     Well,
     /// Something that more evidence will settle.
-    Suspect(String),
+    Suspect(String, Doubt),
     Degraded(String),
     Down(String, Firmness),
+}
+
+/// What a suspicion is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    OfPath,
+    /// The path works, says BFD.
+    OfTarget,
 }
 
 /// Whether a path's failure is there for everyone to see, or concluded here.
@@ -64,7 +72,7 @@ impl Heard {
             // BFD goes down by itself when nothing arrives. One target that
             // doesn't answer while BFD stays up has a trouble of its own.
             Finding::Dead if self.bfd == Some(Bfd::Up) && self.targets.count() == 1 => {
-                Verdict::Suspect(reason() + ", though BFD is up")
+                Verdict::Suspect(reason() + ", though BFD is up", Doubt::OfTarget)
             }
             Finding::Dead => Verdict::Down(reason(), Firmness::Concluded),
             Finding::Lossy | Finding::Slow => Verdict::Degraded(reason()),
@@ -72,11 +80,12 @@ impl Heard {
                 Verdict::Degraded(self.prefixes.reason())
             }
             Finding::Nothing if self.bfd == Some(Bfd::FarEndHearsNothing) => {
-                Verdict::Suspect("BFD's far end says that it hears nothing of us".into())
+                let why = "BFD's far end says that it hears nothing of us";
+                Verdict::Suspect(why.into(), Doubt::OfPath)
             }
-            Finding::Suspicion => Verdict::Suspect(reason()),
+            Finding::Suspicion => Verdict::Suspect(reason(), Doubt::OfPath),
             Finding::Nothing if self.silence == Some(Silence::Suspected) => {
-                Verdict::Suspect("nothing is received".into())
+                Verdict::Suspect("nothing is received".into(), Doubt::OfPath)
             }
             Finding::Nothing => Verdict::Well,
         }
