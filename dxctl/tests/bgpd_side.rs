@@ -256,7 +256,7 @@ fn monitor_writes_a_line_for_each_sample() {
     let (_, words) = lines[0].split_once(' ').unwrap();
     assert_eq!(
         words,
-        "traffic=prod | prod Established | prod up rtt=412µs loss=1% carries=2; internet up carries=0"
+        "traffic=prod | prod Established | prod up health=up rtt=412µs loss=1% carries=2; internet up health=up carries=0"
     );
     let run = with_daemon(&daemon, "", &["monitor", "--count", "1", "--json"]);
     let sample: Value = serde_json::from_str(run.out.trim_end()).unwrap();
