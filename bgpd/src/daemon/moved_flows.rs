@@ -24,6 +24,10 @@ impl Daemon {
     pub(super) fn on_nat(&mut self, event: Event) {
         match event {
             Event::Refused(why) => self.journal.error("bgpd", why),
+            Event::Restored(table) => self.journal.warn(
+                "bgpd",
+                format!("another program has removed nftables table inet {table}, as `nft flush ruleset` does: masquerading is made again"),
+            ),
             Event::Flushed { flushed, .. } if flushed.deleted == 0 => {}
             Event::Flushed {
                 from,

@@ -107,6 +107,8 @@ enum Order {
 pub enum Event {
     /// Rules could not be made, with what to do.
     Refused(String),
+    /// Another program has removed this table, which is made again.
+    Restored(String),
     Flushed {
         from: PathId,
         to: PathId,
@@ -160,15 +162,23 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, inbox: &mpsc::Receiver<Order>) {
-        while let Ok(first) = inbox.recv() {
+        loop {
+            let first = match inbox.recv_timeout(AUDIT) {
+                Ok(order) => Some(order),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
+            let is_audit = first.is_none();
             let mut looks = false;
-            for order in std::iter::once(first).chain(inbox.try_iter()) {
+            for order in first.into_iter().chain(inbox.try_iter()) {
                 match order {
                     Order::Configure(plan) => self.configure(plan),
                     Order::Look => looks = true,
                 }
             }
-            if !self.is_applied {
+            if is_audit {
+                self.audit();
+            } else if !self.is_applied {
                 self.apply();
             }
             if looks && self.plan.flushes() {
@@ -180,6 +190,15 @@ impl Worker {
     fn configure(&mut self, plan: Plan) {
         self.is_applied &= plan.masquerades == self.plan.masquerades;
         self.plan = plan;
+    }
+
+    /// `nft flush ruleset`, with which most firewalls begin, takes our table too.
+    fn audit(&mut self) {
+        let is_wanted = self.is_applied && !self.plan.masquerades.is_empty();
+        if is_wanted && !is_there(self.protocol).unwrap_or(true) {
+            (self.tell)(Event::Restored(table(self.protocol)));
+            self.apply();
+        }
     }
 
     /// Once at the start, for what an earlier run has left; a refusal is tried again
@@ -229,3 +248,6 @@ impl Worker {
         }
     }
 }
+
+/// How often it is looked whether the kernel still has our table.
+const AUDIT: Duration = Duration::from_secs(5);

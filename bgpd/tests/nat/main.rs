@@ -35,6 +35,19 @@ fn flows_go_on_after_the_swap_and_after_the_return_and_others_are_left_alone() {
 }
 
 #[test]
+fn a_firewall_that_flushes_the_ruleset_doesnt_end_the_masquerading() {
+    in_namespace(|| {
+        let stand = Stand::new("flushed");
+        stand.masquerade(Conntrack::Flush);
+        nft("flush ruleset");
+        stand.restored();
+        stand.looked();
+        let flow = Flow::udp(&stand, "10.9.0.2:5001", "203.0.113.7:7");
+        assert_eq!(flow.echoed(), "10.0.2.1");
+    });
+}
+
+#[test]
 fn flows_of_an_operators_own_translation_get_the_new_paths_address() {
     in_namespace(|| {
         let stand = Stand::new("snat");

@@ -119,7 +119,15 @@ impl Stand {
         let told = self.told.borrow();
         match told.recv_timeout(PATIENCE).expect("a flush") {
             nat::Event::Flushed { flushed, took, .. } => (flushed, took),
-            nat::Event::Refused(why) => panic!("{why}"),
+            nat::Event::Refused(why) | nat::Event::Restored(why) => panic!("{why}"),
+        }
+    }
+
+    /// Until the table was made again that another program has removed.
+    pub(crate) fn restored(&self) {
+        match self.told.borrow().recv_timeout(PATIENCE) {
+            Ok(nat::Event::Restored(_)) => {}
+            other => panic!("{other:?}"),
         }
     }
 
