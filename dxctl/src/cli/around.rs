@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 #[derive(Debug, Args)]
@@ -61,3 +61,29 @@ pub(super) const MAN_EXAMPLES: &str = "\
 Examples:
   dxctl man /usr/local/share/man/man1
   man dxctl-plan";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportCommand {
+    /// Terraform configuration for what AWS has, with blocks that import it
+    #[command(after_help = TERRAFORM_EXAMPLES)]
+    Terraform(TerraformArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TerraformArgs {
+    /// Only this connection or LAG and what is on it
+    #[arg(long, value_name = "ID")]
+    pub(crate) connection: Option<String>,
+    /// Write directconnect.tf into this directory [default: standard output]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+const TERRAFORM_EXAMPLES: &str = "\
+Examples:
+  dxctl export terraform --out terraform/
+  dxctl export terraform --connection dxcon-fg31dyv6 > frankfurt.tf
+  TF_VAR_private_prod_bgp_auth_key=… terraform plan
+
+Keys are variables without a default: their values are never written. What the provider can't
+import (further BGP peers, LAG members, MACsec keys) stands there as a comment. Terraform 1.5.";

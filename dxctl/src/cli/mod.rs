@@ -20,7 +20,9 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::aws::{Access, Tag};
 
-pub(crate) use around::{CompletionsArgs, IamPolicyArgs, ManArgs, VerbSet};
+pub(crate) use around::{
+    CompletionsArgs, ExportCommand, IamPolicyArgs, ManArgs, TerraformArgs, VerbSet,
+};
 pub(crate) use hosted::{
     ApiArgs, ConnectionCommand, EncryptionMode, HostArgs, LagCommand, LagCreateArgs, MacsecCommand,
     ProposalCommand, ResiliencyCommand, TagCommand,
@@ -161,6 +163,9 @@ pub(crate) enum Command {
     /// The least privileges that sets of verbs need at AWS, as a policy
     #[command(after_help = around::IAM_POLICY_EXAMPLES)]
     IamPolicy(IamPolicyArgs),
+    /// What AWS has, for other tools
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Completion for a shell
     #[command(after_help = around::COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),

@@ -8,6 +8,7 @@ mod check;
 mod daemon;
 mod drain;
 mod events;
+mod export;
 mod failover;
 mod hosted;
 mod iam_policy;
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Tag(command) => hosted::tag(command, global).await,
         Command::Api(args) => api::run(args, global).await,
         Command::IamPolicy(args) => iam_policy::run(&args),
+        Command::Export(command) => export::run(command, global).await,
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::pages(&args),
     }
