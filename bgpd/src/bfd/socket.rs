@@ -62,10 +62,14 @@ pub(super) struct Now {
 pub(super) struct Sender {
     socket: socket2::Socket,
     to: socket2::SockAddr,
+    /// The interface that the socket is bound to, and its index then.
+    bound: Option<(String, u32)>,
 }
 
 impl Receiver {
-    pub(super) fn open(place: Place) -> io::Result<Self> {
+    /// `others`: those that are open, which may have the port for more or less than
+    /// this one. Nobody else may.
+    pub(super) fn open(place: Place, others: &[Self]) -> io::Result<Self> {
         let socket = socket(place.local, place.interface.as_deref())?;
         match Family::of(place.local) {
             Family::Ipv4 => setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?,
@@ -76,7 +80,16 @@ impl Receiver {
             Hops::Single => bfd::PORT,
             Hops::Multi => bfd::MULTIHOP_PORT,
         };
-        socket.bind(&address(place.local, port, place.interface.as_deref())?.into())?;
+        let address = address(place.local, port, place.interface.as_deref())?.into();
+        match socket.bind(&address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && !others.is_empty() => {
+                share(&socket, others, true)?;
+                let bound = socket.bind(&address);
+                share(&socket, others, false)?;
+                bound?;
+            }
+            outcome => outcome?,
+        }
         Ok(Self {
             place,
             incoming: Incoming {
@@ -170,20 +183,28 @@ impl Sender {
         Ok(Self {
             socket,
             to: address(remote, port, interface)?.into(),
+            bound: match interface {
+                Some(name) => Some((name.to_owned(), if_nametoindex(name)?)),
+                None => None,
+            },
         })
+    }
+
+    /// Whether what the socket is bound to has gone, and another socket is needed.
+    pub(super) fn is_gone(&self, error: &io::Error) -> bool {
+        match error.raw_os_error() {
+            Some(libc::ENODEV | libc::ENXIO | libc::EADDRNOTAVAIL | libc::EINVAL) => true,
+            // So says IPv6 of an interface that was made anew, too.
+            Some(libc::ENETUNREACH) => self.bound.as_ref().is_some_and(|(name, ifindex)| {
+                if_nametoindex(name.as_str()).is_ok_and(|now| now != *ifindex)
+            }),
+            _ => false,
+        }
     }
 
     pub(super) fn send(&self, packet: &[u8]) -> io::Result<()> {
         self.socket.send_to(packet, &self.to).map(drop)
     }
-}
-
-/// Whether what a socket is bound to has gone, and another socket is needed.
-pub(super) fn is_gone(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::ENODEV | libc::ENXIO | libc::EADDRNOTAVAIL | libc::EINVAL)
-    )
 }
 
 fn socket(local: IpAddr, interface: Option<&str>) -> io::Result<socket2::Socket> {
@@ -198,6 +219,15 @@ fn socket(local: IpAddr, interface: Option<&str>) -> io::Result<socket2::Socket>
     }
     socket.bind_device(interface.map(str::as_bytes))?;
     Ok(socket)
+}
+
+/// The kernel asks for it only when a socket is bound, and gives a packet to the one
+/// that is bound most closely.
+fn share(socket: &socket2::Socket, others: &[Receiver], allowed: bool) -> io::Result<()> {
+    for other in others {
+        other.incoming.socket.set_reuse_address(allowed)?;
+    }
+    socket.set_reuse_address(allowed)
 }
 
 /// RFC 5881 §4: one of these, unique to the session; any of them, so that a

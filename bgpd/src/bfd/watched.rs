@@ -12,7 +12,7 @@ use bgp_core::bfd::{Discarded, Judge, Packet, Session, State, Verdict};
 use bgp_core::config::BgpWaits;
 use tokio::sync::{mpsc, watch};
 
-use super::socket::{Place, Sender, is_gone, unspecified};
+use super::socket::{Place, Sender, unspecified};
 use super::{Bgp, Event, Hops, Peer};
 use crate::fastpath::{self, Voice};
 
@@ -113,6 +113,20 @@ impl Watched {
             && self.peer.interface == place.interface
             && self.peer.local.is_none_or(|local| local == place.local)
             && Family::of(self.peer.remote) == Family::of(place.local)
+    }
+
+    /// Whether packets that came to the place may be for it: the kernel gives them to
+    /// the socket of whoever is more particular.
+    pub(super) fn takes_at(&self, place: &Place) -> bool {
+        let Place {
+            hops,
+            local,
+            interface,
+        } = place;
+        self.peer.hops == *hops
+            && (self.peer.interface.is_none() || self.peer.interface == *interface)
+            && self.peer.local.is_none_or(|own| own == *local)
+            && Family::of(self.peer.remote) == Family::of(*local)
     }
 
     pub(super) fn is_from(&self, remote: IpAddr) -> bool {
@@ -254,7 +268,7 @@ impl Watched {
         let Some(sender) = &self.sender else { return };
         match sender.send(packet) {
             Ok(()) => self.sent += 1,
-            Err(error) if is_gone(&error) => {
+            Err(error) if sender.is_gone(&error) => {
                 self.sender = None;
                 self.open_at = Some(now);
             }

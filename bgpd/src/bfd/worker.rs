@@ -210,7 +210,8 @@ impl Worker {
 
     fn receive_at(&mut self, place: &Place) -> std::io::Result<()> {
         if self.receivers.iter().all(|known| known.place != *place) {
-            self.receivers.push(Receiver::open(place.clone())?);
+            let receiver = Receiver::open(place.clone(), &self.receivers)?;
+            self.receivers.push(receiver);
         }
         Ok(())
     }
@@ -242,12 +243,13 @@ impl Worker {
 /// RFC 5880 §6.8.6, to "Your Discriminator". A packet that is for nobody is dropped;
 /// one that is from a peer of ours is counted.
 fn take_in(watched: &mut [Watched], place: &Place, arrival: &Arrival<'_>, listeners: &Listeners) {
-    let mut of_sender = watched
-        .iter_mut()
-        .filter(|one| one.is_at(place) && one.is_from(arrival.from));
-    let Some(watched) = of_sender.next() else {
+    let here = |one: &Watched| one.is_at(place) && one.is_from(arrival.from);
+    let anywhere = |one: &Watched| one.takes_at(place) && one.is_from(arrival.from);
+    let found = watched.iter().position(here);
+    let Some(index) = found.or_else(|| watched.iter().position(anywhere)) else {
         return;
     };
+    let watched = &mut watched[index];
     if !watched.takes_ttl(arrival.ttl) {
         return watched.discard(Reason::Ttl);
     }
