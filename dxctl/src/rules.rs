@@ -38,12 +38,18 @@ impl Findings {
 
 /// Looks at a virtual interface before it is asked for.
 pub(crate) fn check(vif: &NewVif, around: Surroundings<'_>) -> Findings {
+    let mut found = check_allocation(vif, around);
+    check_gateway(vif, &mut found);
+    found
+}
+
+/// The same of one that another account will lead to its gateway.
+pub(crate) fn check_allocation(vif: &NewVif, around: Surroundings<'_>) -> Findings {
     let mut found = Findings::default();
     check_carrier(around.carrier, &mut found);
     check_name(&vif.name, around.vifs, &mut found);
     check_vlan(vif, around, &mut found);
     check_new_mtu(vif, around.carrier, &mut found);
-    check_gateway(vif, &mut found);
     check_asn(vif, around.gateways, &mut found);
     check_addresses(vif.kind, &vif.peer, around.vifs, &mut found);
     check_route_filter(vif, &mut found);

@@ -9,6 +9,7 @@ mod journal;
 mod keys;
 mod observe;
 mod perform;
+pub(crate) mod session;
 mod until;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use crate::output::note;
 use crate::plan::{self, Call, Plan, Wanted};
 
 pub(crate) use journal::{Journal, JournalError};
-pub(crate) use keys::known_keys;
+pub(crate) use keys::{key, known_keys};
 pub(crate) use observe::observe;
 
 /// What a run has, and what it has made so far.

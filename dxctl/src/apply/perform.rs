@@ -1,9 +1,8 @@
 //! One step: its call, and after an unclear answer the look whether it was done.
 
-use bgp_core::Family;
 use ipnet::IpNet;
 
-use super::{Apply, keys};
+use super::{Apply, keys, session};
 use crate::Refused;
 use crate::aws::{
     Association, AwsError, DirectConnect, DxGateway, Filter, Gateway, NewGateway, NewPeer, NewVif,
@@ -81,8 +80,8 @@ impl<A: DirectConnect> Apply<'_, A> {
                 Ok(None)
             }
             Call::DeletePeer { vif_id, id, family } => {
-                self.delete_peer(vif_id, id).await?;
-                self.session_gone(vif_id, *family).await?;
+                session::delete(self.aws, vif_id, id).await?;
+                session::gone(self.aws, vif_id, *family, self.limit).await?;
                 Ok(None)
             }
             Call::UpdateVif { id, update, before } => {
@@ -206,7 +205,7 @@ impl<A: DirectConnect> Apply<'_, A> {
         if let Some(name) = gateway {
             new.gateway = Some(Gateway::DirectConnect(self.gateway_id(name)?));
         }
-        new.peer.key = keys::key(source)?;
+        new.peer.key = keys::key(source, self.aws).await?;
         let look = async || {
             let filter = Filter::Carrier(&new.carrier);
             let all = self.aws.virtual_interfaces(filter).await?;
@@ -240,30 +239,8 @@ impl<A: DirectConnect> Apply<'_, A> {
         let id = self.made.vifs.get(vif).cloned();
         let id = id.ok_or_else(|| Refused::new(format!("vif {vif:?} was not made")))?;
         let mut peer = peer.clone();
-        peer.key = keys::key(source)?;
-        let look = async || Ok(self.with_session(&id, peer.family).await?.map(|_| ()));
-        let ask = async || self.aws.create_peer(&id, &peer).await.map(|_| ());
-        once(ask, look, PAUSES, refusal).await?;
-        Ok(())
-    }
-
-    async fn with_session(
-        &self,
-        id: &str,
-        family: Family,
-    ) -> Result<Option<VirtualInterface>, AwsError> {
-        let there = self.vif(id).await?;
-        Ok(Some(there).filter(|there| there.peer(family).is_some()))
-    }
-
-    async fn delete_peer(&self, vif: &str, id: &str) -> anyhow::Result<()> {
-        let gone = async || {
-            let there = self.vif(vif).await?;
-            let mut live = there.peers.iter().filter(|peer| !peer.is_gone());
-            Ok((!live.any(|peer| peer.id.as_deref() == Some(id))).then_some(()))
-        };
-        let ask = async || self.aws.delete_peer(vif, id).await.map(|_| ());
-        once(ask, gone, PAUSES, Refusal::MayBeOurs).await?;
+        peer.key = keys::key(source, self.aws).await?;
+        session::create(self.aws, &id, &peer, refusal).await?;
         Ok(())
     }
 
@@ -294,11 +271,8 @@ impl<A: DirectConnect> Apply<'_, A> {
         Ok(())
     }
 
-    /// A deleted interface that AWS lists no more is deleted.
     pub(super) async fn vif(&self, id: &str) -> Result<VirtualInterface, AwsError> {
-        let found = self.aws.virtual_interfaces(Filter::Id(id)).await?;
-        let there = found.into_iter().find(|vif| vif.id == id);
-        Ok(there.unwrap_or_else(|| VirtualInterface::unlisted(id)))
+        session::vif(self.aws, id).await
     }
 }
 

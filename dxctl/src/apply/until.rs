@@ -1,8 +1,6 @@
 //! Waiting for AWS: `down` is a success, and a state that nobody knows is only
 //! waited through.
 
-use bgp_core::Family;
-
 use super::Apply;
 use crate::aws::{AwsError, DirectConnect, Filter, VirtualInterface};
 use crate::output::note;
@@ -75,22 +73,6 @@ impl<A: DirectConnect> Apply<'_, A> {
             Ok((state, judged))
         };
         until(id, "deleted", self.limit, look).await
-    }
-
-    pub(super) async fn session_gone(&self, id: &str, family: Family) -> anyhow::Result<()> {
-        let look = async || {
-            let there = self.vif(id).await?;
-            let old = there
-                .peers
-                .iter()
-                .find(|peer| peer.family == family && peer.state.as_deref() != Some("deleted"));
-            let judged = match old {
-                None => Judgement::Met(()),
-                Some(_) => Judgement::NotYet,
-            };
-            Ok((format!("its {family} session is being deleted"), judged))
-        };
-        until(id, "without it", self.limit, look).await
     }
 
     pub(super) async fn association_gone(&self, gateway: &str, id: &str) -> anyhow::Result<()> {

@@ -19,7 +19,7 @@ use super::types::{
     Association, Carrier, DxGateway, Gateway, NewGateway, NewPeer, NewVif, Tag, VifUpdate,
     VirtualInterface,
 };
-use super::{AwsError, DirectConnect, Filter};
+use super::{AwsError, DirectConnect, Filter, SecretAt};
 use crate::Refused;
 
 /// Where and as whom to call; what is `None` comes from the environment and
@@ -33,7 +33,7 @@ pub(crate) struct Access {
 
 pub(crate) struct Client {
     pub(super) sdk: aws_sdk_directconnect::Client,
-    region: String,
+    pub(super) region: String,
     /// For messages.
     pub(super) place: String,
 }
@@ -380,6 +380,10 @@ impl DirectConnect for Client {
         Ok(Zeroizing::new(
             answer.customer_router_config.unwrap_or_default(),
         ))
+    }
+
+    async fn secret(&self, at: &SecretAt) -> Result<Zeroizing<String>, AwsError> {
+        self.secret_text(at).await
     }
 
     async fn delete(&self, id: &str) -> Result<String, AwsError> {

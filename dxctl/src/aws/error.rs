@@ -134,7 +134,11 @@ fn from_service<E: ProvideErrorMetadata>(error: &E) -> (Outcome, String, &'stati
         ),
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => (
             Outcome::Refused,
-            "The credentials are good but not allowed to do this: add the directconnect: action to their policy.",
+            "The credentials are good but not allowed to do this: add the action to their policy (dxctl iam-policy writes one).",
+        ),
+        "ResourceNotFoundException" | "ParameterNotFound" | "ParameterVersionNotFound" => (
+            Outcome::Refused,
+            "There is no such secret: check its name, --region and --profile.",
         ),
         "ThrottlingException"
         | "Throttling"

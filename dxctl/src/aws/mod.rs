@@ -12,6 +12,7 @@ mod error;
 mod failover_test;
 mod gateways;
 mod once;
+mod secret;
 mod types;
 
 use std::fmt;
@@ -23,6 +24,7 @@ pub(crate) use any::is_read_only;
 pub(crate) use client::{Access, Client};
 pub(crate) use error::{AwsError, Outcome};
 pub(crate) use once::{PAUSES, Refusal, once};
+pub(crate) use secret::SecretAt;
 pub(crate) use types::{
     Association, BgpPeer, Carrier, DxGateway, Features, Gateway, Kind, NewGateway, NewPeer, NewVif,
     PeerAddresses, PeerKey, Tag, VifUpdate, VirtualInterface, kind_name,
@@ -117,6 +119,9 @@ pub(crate) trait DirectConnect {
         id: &str,
         router_type: &str,
     ) -> Result<Zeroizing<String>, AwsError>;
+
+    /// A secret that Secrets Manager or Systems Manager keeps.
+    async fn secret(&self, at: &SecretAt) -> Result<Zeroizing<String>, AwsError>;
 
     /// The state that the interface is in afterwards, usually `deleting`.
     async fn delete(&self, id: &str) -> Result<String, AwsError>;

@@ -44,6 +44,30 @@ Examples:
   dxctl vif add-peer prod
   dxctl vif add-peer dxvif-fg3f2a1b --family ipv4 --auth-key-file /etc/bgpd/keys/prod";
 
+pub(super) const VIF_ROTATE_KEY_EXAMPLES: &str = "\
+Examples:
+  dxctl vif rotate-key prod
+  dxctl vif rotate-key prod --family ipv6 --yes
+  dxctl vif rotate-key prod --auth-key-from secretsmanager:bgp/prod#md5
+
+AWS changes no key: its end of the session is deleted and made anew, then bgpd gets the key. The
+session restarts once; how long it was down is measured. Killed in between, run it again: it goes
+on with the key that it had. Run on the host of bgpd.";
+
+pub(super) const VIF_ALLOCATE_EXAMPLES: &str = "\
+Examples:
+  dxctl vif allocate --to-account 111122223333 --kind private --connection dxcon-fg31dyv6 \\
+      --name branch
+  dxctl vif allocate --to-account 111122223333 --kind transit --connection dxcon-fg31dyv6 \\
+      --name hub --vlan 102 --asn 65010 --generate-auth-key --key-out /etc/bgpd/keys/hub
+
+The other account confirms it: dxctl vif confirm";
+
+pub(super) const VIF_CONFIRM_EXAMPLES: &str = "\
+Examples:
+  dxctl vif confirm dxvif-fg3f2a1b --gateway vgw-0a1b2c3d
+  dxctl vif confirm branch --gateway 5f294f92-bafb-4011-916d-9b0bdb83f3b5";
+
 pub(super) const VIF_LIST_EXAMPLES: &str = "\
 Examples:
   dxctl vif list

@@ -23,13 +23,13 @@ use crate::aws::{Access, Tag};
 pub(crate) use around::{
     CompletionsArgs, ExportCommand, IamPolicyArgs, ManArgs, TerraformArgs, VerbSet,
 };
+pub(crate) use failover::{DrainArgs, FailoverArgs, FailoverCommand, UndrainArgs};
 pub(crate) use hosted::{
     ApiArgs, ConnectionCommand, EncryptionMode, HostArgs, LagCommand, LagCreateArgs, MacsecCommand,
     ProposalCommand, ResiliencyCommand, TagCommand,
 };
-pub(crate) use failover::{DrainArgs, FailoverArgs, FailoverCommand, UndrainArgs};
-pub(crate) use site::{ApplyArgs, Consent, DestroyArgs, ImportArgs, PlanArgs, Run, ValidateArgs};
 pub(crate) use router_config::{BackupArgs, OfVifArgs, RouterConfigArgs};
+pub(crate) use site::{ApplyArgs, Consent, DestroyArgs, ImportArgs, PlanArgs, Run, ValidateArgs};
 pub(crate) use value::{Addresses, Auto, PerVif, Preference};
 pub(crate) use watching::{CheckArgs, EventsArgs, MonitorArgs};
 
@@ -256,6 +256,15 @@ pub(crate) enum VifCommand {
     /// Add the session of the other address family
     #[command(after_help = examples::VIF_ADD_PEER_EXAMPLES)]
     AddPeer(VifAddPeerArgs),
+    /// Change a session's MD5 key, at AWS and at bgpd, with one restart of the session
+    #[command(after_help = examples::VIF_ROTATE_KEY_EXAMPLES)]
+    RotateKey(VifRotateKeyArgs),
+    /// Create a virtual interface for another account, on a connection of ours
+    #[command(after_help = examples::VIF_ALLOCATE_EXAMPLES)]
+    Allocate(VifAllocateArgs),
+    /// Accept a virtual interface that another account has allocated to this one
+    #[command(after_help = examples::VIF_CONFIRM_EXAMPLES)]
+    Confirm(VifConfirmArgs),
     /// List virtual interfaces
     #[command(after_help = examples::VIF_LIST_EXAMPLES)]
     List(VifListArgs),
@@ -316,29 +325,81 @@ pub(crate) struct VifCreateArgs {
 /// every user of the machine can read.
 #[derive(Debug, Args)]
 pub(crate) struct KeySource {
-    /// Take the MD5 key from a file that only its owner can read
+    #[command(flatten)]
+    pub(crate) given: GivenKey,
+    /// Generate a key here and keep it in --key-out [default: AWS generates one]
     #[arg(
         long,
-        help_heading = "MD5 key [default: AWS generates one]",
-        value_name = "FILE"
-    )]
-    pub(crate) auth_key_file: Option<PathBuf>,
-    /// Generate a key here and keep it in --key-out
-    #[arg(
-        long,
-        help_heading = "MD5 key [default: AWS generates one]",
+        help_heading = "MD5 key",
         requires = "key_out",
-        conflicts_with = "auth_key_file"
+        conflicts_with_all = ["auth_key_file", "auth_key_stdin", "auth_key_from"]
     )]
     pub(crate) generate_auth_key: bool,
     /// Where to write the generated key, mode 0600
     #[arg(
         long,
-        help_heading = "MD5 key [default: AWS generates one]",
+        help_heading = "MD5 key",
         value_name = "FILE",
         requires = "generate_auth_key"
     )]
     pub(crate) key_out: Option<PathBuf>,
+}
+
+/// A key that exists.
+#[derive(Debug, Args)]
+pub(crate) struct GivenKey {
+    /// Take the MD5 key from a file that only its owner can read
+    #[arg(
+        long,
+        help_heading = "MD5 key",
+        value_name = "FILE",
+        conflicts_with_all = ["auth_key_stdin", "auth_key_from"]
+    )]
+    pub(crate) auth_key_file: Option<PathBuf>,
+    /// Take it from standard input, a pipe
+    #[arg(long, help_heading = "MD5 key", conflicts_with = "auth_key_from")]
+    pub(crate) auth_key_stdin: bool,
+    /// Take it from env:NAME, secretsmanager:NAME-OR-ARN[#MEMBER] or ssm:/PATH
+    #[arg(long, help_heading = "MD5 key", value_name = "SOURCE")]
+    pub(crate) auth_key_from: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VifRotateKeyArgs {
+    /// Identifier (dxvif-…) or name
+    pub(crate) vif: String,
+    /// Which session, where there are two
+    #[arg(long, value_parser = value::family)]
+    pub(crate) family: Option<Family>,
+    #[command(flatten)]
+    pub(crate) key: GivenKey,
+    /// Where bgpd.toml is, which names the session's key file
+    #[arg(long, value_name = "DIR", default_value = "/etc/bgpd")]
+    pub(crate) out_dir: PathBuf,
+    /// Don't ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// How long to wait for each of AWS's states, and for the session
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = value::seconds)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VifAllocateArgs {
+    /// Account that gets it, and confirms it
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) to_account: String,
+    #[command(flatten)]
+    pub(crate) vif: VifCreateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VifConfirmArgs {
+    /// Identifier (dxvif-…) or name
+    pub(crate) vif: String,
+    /// Virtual private gateway (vgw-…) or Direct Connect gateway (its UUID); a public interface has none
+    #[arg(long, value_name = "ID")]
+    pub(crate) gateway: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -290,18 +290,18 @@ fn tag_verb(command: &TagCommand) -> Verb {
     }
 }
 
-fn tags(tags: &[Tag]) -> Option<Vec<Value>> {
+pub(super) fn tags(tags: &[Tag]) -> Option<Vec<Value>> {
     let json = |tag: &Tag| json!({ "key": tag.key, "value": tag.value });
     (!tags.is_empty()).then(|| tags.iter().map(json).collect())
 }
 
-fn prefixes(prefixes: &[IpNet]) -> Option<Vec<Value>> {
+pub(super) fn prefixes(prefixes: &[IpNet]) -> Option<Vec<Value>> {
     let json = |prefix: &IpNet| json!({ "cidr": prefix.to_string() });
     (!prefixes.is_empty()).then(|| prefixes.iter().map(json).collect())
 }
 
 /// A member that isn't given is left out.
-fn without_nulls(input: Value) -> Value {
+pub(super) fn without_nulls(input: Value) -> Value {
     match input {
         Value::Object(members) => {
             let given = members.into_iter().filter(|(_, value)| !value.is_null());

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::aws::SecretAt;
+
 /// Never the key itself: a site file lies in git.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeySource {
@@ -13,12 +15,14 @@ pub(crate) enum KeySource {
     Generate(PathBuf),
     /// An environment variable of dxctl's.
     Env(String),
+    /// Secrets Manager or Systems Manager.
+    Kept(SecretAt),
 }
 
-const FORMS: &str = "write \"aws\", \"file:PATH\", \"generate:PATH\" or \"env:NAME\" (the key itself never stands in a site file)";
+const FORMS: &str = "write \"aws\", \"file:PATH\", \"generate:PATH\", \"env:NAME\", \"secretsmanager:NAME-OR-ARN#MEMBER\" or \"ssm:/PATH\" (the key itself never stands in a site file)";
 
 /// Never quotes the text: someone may have put a key there.
-pub(super) fn parse(text: &str, folder: &Path) -> Result<KeySource, String> {
+pub(crate) fn parse(text: &str, folder: &Path) -> Result<KeySource, String> {
     let given = |rest: &str| match rest.is_empty() || rest.contains('\0') {
         true => Err(FORMS.to_owned()),
         false => Ok(()),
@@ -34,6 +38,10 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<KeySource, String> {
                 false => Err("after `env:` stands the name of a variable".to_owned()),
             }
         }
-        _ => Err(FORMS.to_owned()),
+        Some((service, rest)) => {
+            let kept = SecretAt::parse(service, rest);
+            kept.map(KeySource::Kept).ok_or_else(|| FORMS.to_owned())
+        }
+        None => Err(FORMS.to_owned()),
     }
 }

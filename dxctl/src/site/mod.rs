@@ -25,7 +25,7 @@ use crate::aws::{Features, Tag};
 use crate::cli::{Addresses, Auto, Preference};
 use crate::pick;
 
-pub(crate) use key::KeySource;
+pub(crate) use key::{KeySource, parse as parse_key_source};
 
 /// The JSON Schema of the site file.
 pub(crate) const SCHEMA: &str = include_str!("../../schema/site.schema.json");

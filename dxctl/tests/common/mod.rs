@@ -26,7 +26,8 @@ pub(crate) enum Answer {
     Broken(String),
 }
 
-type Log = Arc<Mutex<Vec<(String, Value)>>>;
+/// Operation, its input, and the service that the request was signed for.
+type Log = Arc<Mutex<Vec<(String, Value, String)>>>;
 
 /// The API, on a port of its own until the test ends.
 pub(crate) struct Api {
@@ -44,11 +45,13 @@ impl Api {
         let handler_log = log.clone();
         let handle = move |headers: HeaderMap, body: Bytes| {
             let target = headers.get("x-amz-target").unwrap().to_str().unwrap();
-            let operation = target.strip_prefix("OvertureService.").unwrap().to_owned();
+            let operation = target.rsplit_once('.').unwrap().1.to_owned();
+            let signed = headers.get("authorization").unwrap().to_str().unwrap();
+            let service = signed.split('/').nth(3).unwrap().to_owned();
             let input: Value = serde_json::from_slice(&body).unwrap();
             let mut log = handler_log.lock().unwrap();
-            let before = log.iter().filter(|(name, _)| *name == operation).count();
-            log.push((operation.clone(), input.clone()));
+            let before = log.iter().filter(|(name, ..)| *name == operation).count();
+            log.push((operation.clone(), input.clone(), service));
             let answer = answer(&operation, &input, before);
             async move { respond(answer) }
         };
@@ -69,9 +72,16 @@ impl Api {
     pub(crate) fn calls(&self, operation: &str) -> Vec<Value> {
         let log = self.log.lock().unwrap();
         log.iter()
-            .filter(|(name, _)| name == operation)
-            .map(|(_, input)| input.clone())
+            .filter(|(name, ..)| name == operation)
+            .map(|(_, input, _)| input.clone())
             .collect()
+    }
+
+    /// The services that an operation's requests were signed for.
+    pub(crate) fn signed_for(&self, operation: &str) -> Vec<String> {
+        let log = self.log.lock().unwrap();
+        let own = log.iter().filter(|(name, ..)| name == operation);
+        own.map(|(.., service)| service.clone()).collect()
     }
 
     /// The program, with this API as its AWS and nothing else of this machine's.

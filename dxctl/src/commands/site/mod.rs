@@ -44,8 +44,8 @@ pub(super) fn validate(args: &ValidateArgs, global: &Global) -> anyhow::Result<V
 
 pub(super) async fn plan(args: PlanArgs, global: &Global) -> anyhow::Result<Verdict> {
     let site = site::load(&args.file)?;
-    let keys = known_keys(&site)?;
     let aws = connect(&site, global).await?;
+    let keys = known_keys(&site, &aws).await?;
     let observed = observe(&aws, &site).await?;
     let wanted = Wanted {
         site: &site,
@@ -65,8 +65,8 @@ pub(super) async fn plan(args: PlanArgs, global: &Global) -> anyhow::Result<Verd
 
 pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Verdict> {
     let site = site::load(&args.file)?;
-    let keys = known_keys(&site)?;
     let aws = connect(&site, global).await?;
+    let keys = known_keys(&site, &aws).await?;
     let mut apply = start(&aws, &site, &keys, &args.file, &args.run).await?;
     let observed = observe(&aws, &site).await?;
     let plan = plan::plan(apply.wanted, &observed)?;
@@ -82,7 +82,7 @@ pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Ve
     let ids = apply.made.vifs;
     let all = aws.virtual_interfaces(Filter::All).await?;
     // Keys that were made on the way are here now.
-    let keys = known_keys(&site)?;
+    let keys = known_keys(&site, &aws).await?;
     let written = routers::write(&site, &keys, &all, &ids, &args.consent, global)?;
     let wrong = if args.verify.is_zero() {
         Vec::new()

@@ -42,7 +42,7 @@ pub(super) async fn run(args: VifAddPeerArgs, global: &Global) -> anyhow::Result
     let mut found = Findings::default();
     rules::check_addresses(kind, &peer, &neighbors, &mut found);
     refuse_mistakes("this session can't be created", found)?;
-    let key = key::prepare(&args.key)?;
+    let key = key::prepare(&args.key, &aws).await?;
     let peer = NewPeer {
         key: key.key.clone(),
         ..peer

@@ -19,8 +19,8 @@ use crate::{Refused, Verdict};
 
 pub(super) async fn run(args: VifCreateArgs, global: &Global) -> anyhow::Result<Verdict> {
     let aws = global.aws().await?;
-    let wanted = plan(&aws, &args).await?;
-    let key = key::prepare(&args.key)?;
+    let wanted = plan(&aws, &args, Attached::Now).await?;
+    let key = key::prepare(&args.key, &aws).await?;
     let new = NewVif {
         peer: NewPeer {
             key: key.key.clone(),
@@ -45,10 +45,7 @@ pub(super) async fn run(args: VifCreateArgs, global: &Global) -> anyhow::Result<
 }
 
 /// A key file stays if AWS may have the key.
-pub(super) fn settle(
-    created: Result<VirtualInterface, AwsError>,
-    key: &Key,
-) -> Result<VirtualInterface, AwsError> {
+pub(super) fn settle<T>(created: Result<T, AwsError>, key: &Key) -> Result<T, AwsError> {
     match &created {
         Ok(_) => key.keep(),
         Err(error) if error.outcome == Outcome::Unknown => key.keep(),
@@ -57,8 +54,20 @@ pub(super) fn settle(
     created
 }
 
+/// When the interface gets its gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attached {
+    Now,
+    /// By the account that it is allocated to.
+    OnConfirmation,
+}
+
 /// What to ask for, with everything picked and checked; no key yet.
-async fn plan(aws: &impl DirectConnect, args: &VifCreateArgs) -> anyhow::Result<NewVif> {
+pub(super) async fn plan(
+    aws: &impl DirectConnect,
+    args: &VifCreateArgs,
+    attached: Attached,
+) -> anyhow::Result<NewVif> {
     let carrier = find_carrier(aws, &args.connection).await?;
     let everything = aws.virtual_interfaces(Filter::All).await?;
     let vifs: Vec<VirtualInterface> = everything
@@ -94,14 +103,15 @@ async fn plan(aws: &impl DirectConnect, args: &VifCreateArgs) -> anyhow::Result<
         Some(Gateway::DirectConnect(_)) => aws.gateways().await?,
         _ => Vec::new(),
     };
-    let found = rules::check(
-        &new,
-        Surroundings {
-            carrier: &carrier,
-            vifs: &vifs,
-            gateways: &gateways,
-        },
-    );
+    let around = Surroundings {
+        carrier: &carrier,
+        vifs: &vifs,
+        gateways: &gateways,
+    };
+    let found = match attached {
+        Attached::Now => rules::check(&new, around),
+        Attached::OnConfirmation => rules::check_allocation(&new, around),
+    };
     refuse_mistakes("this virtual interface can't be created", found)?;
     Ok(new)
 }
@@ -170,7 +180,7 @@ async fn create_once(aws: &impl DirectConnect, new: &NewVif) -> Result<VirtualIn
 }
 
 /// The interface that was asked for, if it is there.
-async fn made(
+pub(super) async fn made(
     aws: &impl DirectConnect,
     new: &NewVif,
 ) -> Result<Option<VirtualInterface>, AwsError> {

@@ -1,12 +1,18 @@
 //! The key of a session that is about to be created.
 
-use std::path::PathBuf;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
 
 use bgp_core::config::AuthKey;
+use zeroize::Zeroizing;
 
-use crate::cli::KeySource;
-use crate::key_file::{self, KeyFileError};
+use crate::Refused;
+use crate::apply;
+use crate::aws::DirectConnect;
+use crate::cli::{GivenKey, KeySource};
+use crate::key_file;
 use crate::output::note;
+use crate::site;
 
 /// A key to send, and the file that was made for it.
 pub(super) struct Key {
@@ -16,13 +22,7 @@ pub(super) struct Key {
 
 /// A generated key is on disk before AWS has it: lost in between, it could
 /// never be had again in a form that this host may read.
-pub(super) fn prepare(source: &KeySource) -> Result<Key, KeyFileError> {
-    if let Some(path) = &source.auth_key_file {
-        return Ok(Key {
-            key: Some(key_file::read(path)?),
-            made: None,
-        });
-    }
+pub(super) async fn prepare(source: &KeySource, aws: &impl DirectConnect) -> anyhow::Result<Key> {
     match &source.key_out {
         Some(path) if source.generate_auth_key => {
             let key = key_file::generate()?;
@@ -33,10 +33,51 @@ pub(super) fn prepare(source: &KeySource) -> Result<Key, KeyFileError> {
             })
         }
         _ => Ok(Key {
-            key: None,
+            key: given(&source.given, aws).await?,
             made: None,
         }),
     }
+}
+
+/// `None` where the command line names none.
+pub(super) async fn given(
+    source: &GivenKey,
+    aws: &impl DirectConnect,
+) -> anyhow::Result<Option<AuthKey>> {
+    if let Some(path) = &source.auth_key_file {
+        return Ok(Some(key_file::read(path)?));
+    }
+    if source.auth_key_stdin {
+        return from_stdin().map(Some);
+    }
+    let Some(text) = &source.auth_key_from else {
+        return Ok(None);
+    };
+    let place = match site::parse_key_source(text, Path::new("")) {
+        Ok(place @ (site::KeySource::Env(_) | site::KeySource::Kept(_))) => place,
+        // What was given is not quoted: it may be a key.
+        _ => {
+            return Err(Refused::new(
+                "--auth-key-from: write env:NAME, secretsmanager:NAME-OR-ARN#MEMBER or ssm:/PATH; never the key itself",
+            )
+            .into());
+        }
+    };
+    apply::key(&place, aws).await
+}
+
+fn from_stdin() -> anyhow::Result<AuthKey> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(Refused::new(
+            "--auth-key-stdin reads a pipe: a key that is typed here would stand on the screen",
+        )
+        .into());
+    }
+    let mut text = Zeroizing::new(String::new());
+    stdin.lock().take(4096).read_to_string(&mut text)?;
+    let key = AuthKey::from_file_content(text);
+    Ok(key.map_err(|error| Refused::new(format!("the MD5 key on standard input: {error}")))?)
 }
 
 impl Key {

@@ -1,9 +1,11 @@
 //! `dxctl vif …`
 
 mod add_peer;
+mod allocate;
 mod create;
 mod delete;
 mod key;
+mod rotate;
 mod wait;
 
 pub(super) use delete::confirm;
@@ -19,6 +21,9 @@ pub(super) async fn run(command: VifCommand, global: &Global) -> anyhow::Result<
     match command {
         VifCommand::Create(args) => create::run(args, global).await,
         VifCommand::AddPeer(args) => add_peer::run(args, global).await,
+        VifCommand::RotateKey(args) => rotate::run(args, global).await,
+        VifCommand::Allocate(args) => allocate::allocate(args, global).await,
+        VifCommand::Confirm(args) => allocate::confirm(args, global).await,
         VifCommand::List(args) => list(args, global).await,
         VifCommand::Show(args) => show(args, global).await,
         VifCommand::Wait(args) => wait::run(args, global).await,
