@@ -21,6 +21,9 @@ impl Daemon {
         let handle = self.parts.bfd.clone();
         let Some((config, settings)) = peer.bfd.as_ref().zip(keys::bfd_of(peer)?) else {
             handle.forget(path);
+            // That it was up is no evidence any more.
+            let silent = Evidence::Bfd(path::Bfd::Silent);
+            self.parts.health.tell(path, silent);
             return Ok(None);
         };
         let verdict = handle.watch(bfd::Peer {
