@@ -370,6 +370,8 @@ impl Worker {
         // The path may be known only now, and its gateway reachable.
         if said == Said::Up(Voice::Session) && entry.link.is_none() {
             self.objects.forget_resolved();
+            let (groups, mut world) = self.split();
+            groups.ensure_nexthops(&mut world);
         }
         self.act(Moved::default(), at);
         if let (Some(witness), Some(evidence)) = (&self.witness, evidence(said)) {
@@ -426,6 +428,11 @@ impl Worker {
                 break;
             }
             self.look_at_nexthops(&mut moved);
+        }
+        // A nexthop that was dropped to leave it is a way out all the same.
+        if self.objects.is_missing(|ifindex| self.links.is_up(ifindex)) {
+            self.chores_at
+                .get_or_insert_with(|| Instant::now() + CHORES);
         }
         let took = at.elapsed();
         for notice in moved.notices {
