@@ -53,15 +53,14 @@ pub(super) async fn given(
     let Some(text) = &source.auth_key_from else {
         return Ok(None);
     };
-    let place = match site::parse_key_source(text, Path::new("")) {
-        Ok(place @ (site::KeySource::Env(_) | site::KeySource::Kept(_))) => place,
+    let Ok(place @ (site::KeySource::Env(_) | site::KeySource::Kept(_))) =
+        site::parse_key_source(text, Path::new(""))
+    else {
         // What was given is not quoted: it may be a key.
-        _ => {
-            return Err(Refused::new(
-                "--auth-key-from: write env:NAME, secretsmanager:NAME-OR-ARN#MEMBER or ssm:/PATH; never the key itself",
-            )
-            .into());
-        }
+        return Err(Refused::new(
+            "--auth-key-from: write env:NAME, secretsmanager:NAME-OR-ARN#MEMBER or ssm:/PATH; never the key itself",
+        )
+        .into());
     };
     apply::key(&place, aws).await
 }

@@ -384,10 +384,7 @@ async fn last_event(control: &Control) -> Option<u64> {
 
 /// From when the session went down until it was up again, as bgpd has it.
 async fn outage(control: &Control, after: u64, session: &str) -> Option<f64> {
-    let query = EventsQuery {
-        after: Some(after),
-        ..EventsQuery::default()
-    };
+    let query = EventsQuery { after: Some(after) };
     let events = control.events(&query).await.ok()?.events;
     down_for(&events, session)
 }
@@ -401,7 +398,7 @@ fn down_for(events: &[LoggedEvent], session: &str) -> Option<f64> {
     let up = own
         .iter()
         .rfind(|event| event.text.starts_with("session is Established"))?;
-    (up.at >= down.at).then(|| up.at - down.at)
+    (up.at >= down.at).then_some(up.at - down.at)
 }
 
 #[cfg(test)]
