@@ -12,6 +12,7 @@ mod aws;
 mod cli;
 mod commands;
 mod control;
+mod cost;
 mod host;
 mod key_file;
 mod log;
@@ -51,7 +52,9 @@ pub(crate) enum Verdict {
 
 fn main() -> ExitCode {
     if let Err(error) = no_core_file() {
-        output::note(format_args!("warning: a core file of this run may hold a key: {error}"));
+        output::note(format_args!(
+            "warning: a core file of this run may hold a key: {error}"
+        ));
     }
     let cli = cli::Cli::try_parse().unwrap_or_else(|error| cli::end(&error));
     log::start();

@@ -2,9 +2,12 @@
 //! pages.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use crate::cost::{Port, PortKind};
 
 #[derive(Debug, Args)]
 pub(crate) struct IamPolicyArgs {
@@ -87,3 +90,69 @@ Examples:
 
 Keys are variables without a default: their values are never written. What the provider can't
 import (further BGP peers, LAG members, MACsec keys) stands there as a comment. Terraform 1.5.";
+
+#[derive(Debug, Args)]
+pub(crate) struct CostArgs {
+    /// Only the connections and LAGs of this site file [default: all that AWS has]
+    #[arg(conflicts_with = "ports")]
+    pub(crate) file: Option<PathBuf>,
+    /// A port to count instead of asking AWS; may be repeated
+    #[arg(long = "port", value_name = "dedicated|hosted:BANDWIDTH[:COUNT]", value_parser = port, requires = "in_region")]
+    pub(crate) ports: Vec<Port>,
+    /// Region that the traffic leaves [default: the one that is asked]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) in_region: Option<String>,
+    /// GB a month that AWS sends
+    #[arg(long, value_name = "GB", default_value = "0", value_parser = volume)]
+    pub(crate) transfer_gb: f64,
+    /// Measure what this interface receives now, instead
+    #[arg(long, value_name = "INTERFACE", conflicts_with = "transfer_gb")]
+    pub(crate) measured: Option<String>,
+    /// For so long
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = super::value::seconds, requires = "measured")]
+    pub(crate) measure_for: Duration,
+    /// Another price table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
+}
+
+fn port(text: &str) -> Result<Port, String> {
+    let mut parts = text.split(':');
+    let kind = match parts.next() {
+        Some("dedicated") => PortKind::Dedicated,
+        Some("hosted") => PortKind::Hosted,
+        _ => return Err("write dedicated:10Gbps, hosted:500Mbps or dedicated:10Gbps:2".into()),
+    };
+    let bandwidth = parts
+        .next()
+        .ok_or("the bandwidth is missing: dedicated:10Gbps")?;
+    let count = match parts.next() {
+        None => 1,
+        Some(count) => count
+            .parse()
+            .map_err(|_| format!("{count:?} is no number of ports"))?,
+    };
+    Ok(Port {
+        what: text.to_owned(),
+        kind,
+        bandwidth: bandwidth.to_owned(),
+        count,
+    })
+}
+
+fn volume(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(gb) if gb.is_finite() && gb >= 0.0 => Ok(gb),
+        _ => Err("a number of GB, 0 or more".to_owned()),
+    }
+}
+
+pub(super) const COST_EXAMPLES: &str = "\
+Examples:
+  dxctl cost site.toml --transfer-gb 50000
+  dxctl cost --measured eth1.101 --measure-for 60
+  dxctl cost --port dedicated:10Gbps:2 --in-region eu-central-1 --transfer-gb 50000
+  dxctl cost --prices ours.toml
+
+Port hours and transfer out, the same transfer over the internet, and from which volume on Direct
+Connect is cheaper. The price table is dxctl/prices.toml, with its source and date.";

@@ -21,7 +21,7 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::aws::{Access, Tag};
 
 pub(crate) use around::{
-    CompletionsArgs, ExportCommand, IamPolicyArgs, ManArgs, TerraformArgs, VerbSet,
+    CompletionsArgs, CostArgs, ExportCommand, IamPolicyArgs, ManArgs, TerraformArgs, VerbSet,
 };
 pub(crate) use failover::{DrainArgs, FailoverArgs, FailoverCommand, UndrainArgs};
 pub(crate) use hosted::{
@@ -163,6 +163,9 @@ pub(crate) enum Command {
     /// The least privileges that sets of verbs need at AWS, as a policy
     #[command(after_help = around::IAM_POLICY_EXAMPLES)]
     IamPolicy(IamPolicyArgs),
+    /// What the ports and the transfer cost a month, and the same over the internet
+    #[command(after_help = around::COST_EXAMPLES)]
+    Cost(CostArgs),
     /// What AWS has, for other tools
     #[command(subcommand)]
     Export(ExportCommand),

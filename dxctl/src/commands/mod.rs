@@ -5,6 +5,7 @@ mod api;
 mod asn;
 mod bgpd_config;
 mod check;
+mod cost;
 mod daemon;
 mod drain;
 mod events;
@@ -65,6 +66,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Tag(command) => hosted::tag(command, global).await,
         Command::Api(args) => api::run(args, global).await,
         Command::IamPolicy(args) => iam_policy::run(&args),
+        Command::Cost(args) => cost::run(args, global).await,
         Command::Export(command) => export::run(command, global).await,
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::pages(&args),
