@@ -177,6 +177,7 @@ fn survives(restart: &RemoteRestart, reason: &DownReason) -> bool {
         | DownReason::LinkDown(_)
         | DownReason::BfdDown(_)
         // There was no session.
-        | DownReason::ConnectFailed(_) => false,
+        | DownReason::ConnectFailed(_)
+        | DownReason::ConnectTimedOut => false,
     }
 }

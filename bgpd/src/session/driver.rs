@@ -399,10 +399,21 @@ impl Driver {
                 Action::Down(reason) => self.down(reason),
                 Action::AttemptFailed(reason) => {
                     tracing::debug!(peer = %self.settings.peer.name, "no session: {reason}");
-                    self.report.last_error = Some(reason.to_string());
+                    let named = (reason == DownReason::ConnectTimedOut)
+                        .then(|| self.named_mismatch())
+                        .flatten();
+                    self.report.last_error = Some(named.unwrap_or_else(|| reason.to_string()));
                 }
             }
         }
+    }
+
+    /// Why TCP is silent, where the peer's segments tell.
+    fn named_mismatch(&mut self) -> Option<String> {
+        let (watch, _) = self.watch.as_mut()?;
+        let mismatch = watch.look(self.settings.key.as_ref())?;
+        self.mismatch = Some(mismatch.kind);
+        Some(mismatch.to_string())
     }
 
     fn send(&mut self, id: ConnectionId, message: &Message) {

@@ -371,8 +371,7 @@ impl Peer {
                 let dialed =
                     |connection: &Connection| matches!(connection.phase, Phase::Connecting);
                 if let Some(id) = self.find(dialed).filter(|_| !self.backoff.is_hurrying()) {
-                    let words = "TCP has not answered within the connect time".to_owned();
-                    self.end(id, Farewell::Silent, DownReason::ConnectFailed(words), now);
+                    self.end(id, Farewell::Silent, DownReason::ConnectTimedOut, now);
                 }
                 self.dial(now);
             }

@@ -200,6 +200,8 @@ pub enum DownReason {
     NotificationSent(Notification),
     ConnectionClosed(String),
     ConnectFailed(String),
+    /// No answer at all: the least that can be said of an attempt.
+    ConnectTimedOut,
     LinkDown(&'static str),
     BfdDown(String),
     Stopped(StopReason),

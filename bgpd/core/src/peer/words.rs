@@ -85,6 +85,7 @@ impl fmt::Display for DownReason {
             }
             Self::ConnectionClosed(words) => write!(f, "the connection closed: {words}"),
             Self::ConnectFailed(words) => f.write_str(words),
+            Self::ConnectTimedOut => f.write_str("TCP has not answered within the connect time"),
             Self::LinkDown(words) => write!(f, "the link is down: {words}"),
             Self::BfdDown(words) => f.write_str(words),
             Self::Stopped(reason) => write!(f, "{reason}"),
