@@ -226,6 +226,9 @@ fn steering() -> router::Steering {
 struct Watcher {
     health: health::Handle,
     concluded: mpsc::UnboundedReceiver<health::Concluded>,
+    /// When the last probe left: they are spaced as a prober's are, since losses of
+    /// one moment are one accident.
+    probed: Instant,
 }
 
 impl Watcher {
@@ -247,7 +250,11 @@ impl Watcher {
         for path in [LEFT, RIGHT] {
             health.tell(path, Evidence::EndOfRib);
         }
-        Self { health, concluded }
+        Self {
+            health,
+            concluded,
+            probed: Instant::now() - Duration::from_mins(1),
+        }
     }
 
     fn becomes(&mut self, path: bgp_core::PathId, state: Health) -> Transition {
@@ -266,14 +273,19 @@ impl Watcher {
         }
     }
 
-    /// So many probes in a batch; every `lost`th is.
-    fn probes(&self, count: usize, lost: usize) {
+    /// So many probes, one each 50 ms, told in a batch; every `lost`th is.
+    fn probes(&mut self, count: usize, lost: usize) {
+        let interval = Duration::from_millis(50);
+        let mut sent = || {
+            self.probed += interval;
+            self.probed
+        };
         let samples: Vec<Sample> = (1..=count)
             .map(|number| Sample {
                 path: LEFT,
                 target: target(),
-                sent_at: Instant::now(),
-                interval: Duration::from_millis(50),
+                sent_at: sent(),
+                interval,
                 outcome: match number % lost {
                     0 => Outcome::Lost(Direction::Unknown),
                     _ => Outcome::Answered(RoundTrip {
