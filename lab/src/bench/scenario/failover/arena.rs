@@ -13,6 +13,7 @@
 //! place. The far end takes whatever reaches it for its own.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::relay::{Delay, Relay};
 use crate::world::{self, Namespace, join};
@@ -162,6 +163,30 @@ impl Arena {
         self.nft(&format!(
             "table bridge {name} {{}}\ndelete table bridge {name}\ntable bridge {name} {{\n\
              chain forward {{\ntype filter hook forward priority 0;\n{rules}}}\n}}\n"
+        ))
+    }
+
+    /// Loses so many of a thousand packets all the time, and is ready for
+    /// [`Self::burst`].
+    pub fn lose_with_bursts(&self, link: Link, per_mille: u16, in_burst: u16) -> world::Result<()> {
+        let name = link.name();
+        let [at_edge, at_far] = link.ports();
+        self.nft(&format!(
+            "table bridge {name} {{}}\ndelete table bridge {name}\ntable bridge {name} {{\n\
+             set burst {{ type ifname; flags timeout; }}\n\
+             chain forward {{\ntype filter hook forward priority 0;\n\
+             iifname @burst numgen random mod 1000 < {in_burst} drop\n\
+             iifname {{ \"{at_edge}\", \"{at_far}\" }} numgen random mod 1000 < {per_mille} drop\n}}\n}}\n"
+        ))
+    }
+
+    /// The kernel ends it by itself: whoever has to be woken for that, as nft(8),
+    /// may wait behind others for as long as many a burst.
+    pub fn burst(&self, link: Link, lasts: Duration) -> world::Result<()> {
+        let [at_edge, at_far] = link.ports();
+        let (name, lasts) = (link.name(), lasts.as_millis());
+        self.nft(&format!(
+            "add element bridge {name} burst {{ \"{at_edge}\" timeout {lasts}ms, \"{at_far}\" timeout {lasts}ms }}\n"
         ))
     }
 

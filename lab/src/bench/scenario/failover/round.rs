@@ -245,14 +245,13 @@ fn nothing_moves(stage: &mut Stage, how_long: Duration) -> anyhow::Result<Figure
     let _hogs = stage.hogs(HOGS)?;
     let flow = stage.flow_every(SPARSE)?;
     let until = std::time::Instant::now() + how_long;
+    stage.arena.lose_with_bursts(Link::A, 5, 300)?;
     while std::time::Instant::now() < until {
-        stage.arena.lose(Link::A, 5, Way::Both)?;
         let returning = Returning::start(&stage.arena, Link::A, RETURN_INTERVAL)?;
         wait::pause(Duration::from_secs(1))?;
         drop(returning);
-        wait::pause(Duration::from_millis(950))?;
-        stage.arena.lose(Link::A, 300, Way::Both)?;
-        wait::pause(Duration::from_millis(50))?;
+        wait::pause(Duration::from_secs(1))?;
+        stage.arena.burst(Link::A, BURST)?;
     }
     stage.arena.lose_nothing(Link::A)?;
     let verdict = Verdict::of(&flow.stop(SPARSE), 0);
@@ -441,4 +440,5 @@ const RETURN_INTERVAL: Duration = Duration::from_micros(500);
 const SPARSE: Duration = Duration::from_millis(1);
 const LATER: Duration = Duration::from_millis(30);
 const HOGS: u8 = 8;
+const BURST: Duration = Duration::from_millis(50);
 const OVERHEAD: Duration = Duration::from_secs(10);
