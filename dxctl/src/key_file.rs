@@ -76,6 +76,18 @@ pub(crate) fn generate() -> Result<AuthKey, KeyFileError> {
     Ok(AuthKey::from_file_content(text).expect("invariant: 24 letters and digits are a key"))
 }
 
+/// By which rules [`generate`] makes one that is kept in this file.
+pub(crate) fn rules(path: &Path) -> String {
+    format!(
+        "made here by the system's random generator: {GENERATED_LENGTH} letters and digits, a letter first \
+         (AWS takes 6 to 80 printable characters; older routers 25, and neither ? nor quotes); kept in {}, mode 0600",
+        path.display()
+    )
+}
+
+/// What happens where no key is given.
+pub(crate) const MADE_BY_AWS: &str = "AWS makes it, and shows it to who may see it";
+
 const GENERATED_LENGTH: usize = 24;
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 

@@ -19,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::aws::{Access, Tag};
+use crate::pick::Detail;
 
 pub(crate) use around::{
     CompletionsArgs, CostArgs, ExportCommand, IamPolicyArgs, ManArgs, TerraformArgs, VerbSet,
@@ -76,6 +77,23 @@ impl Global {
             profile: self.profile.clone(),
             region: self.region.clone(),
             endpoint_url: self.endpoint_url.clone(),
+        }
+    }
+}
+
+/// On every verb that chooses something for the operator.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Explain {
+    /// For each choice, tell all that was looked at and why it could not be chosen
+    #[arg(long)]
+    explain: bool,
+}
+
+impl Explain {
+    pub(crate) fn detail(self) -> Detail {
+        match self.explain {
+            true => Detail::Everything,
+            false => Detail::Reason,
         }
     }
 }
@@ -198,6 +216,8 @@ pub(crate) struct AsnPickArgs {
     /// Don't ask AWS what is in use
     #[arg(long)]
     pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) explain: Explain,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -223,6 +243,8 @@ pub(crate) struct VlanPickArgs {
     /// Start here
     #[arg(long, value_name = "VLAN", default_value = "1", value_parser = value::vlan)]
     pub(crate) from: VlanId,
+    #[command(flatten)]
+    pub(crate) explain: Explain,
 }
 
 #[derive(Debug, Subcommand)]
@@ -249,6 +271,8 @@ pub(crate) struct AddressPickArgs {
     /// Don't ask AWS what is in use
     #[arg(long)]
     pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) explain: Explain,
 }
 
 #[derive(Debug, Subcommand)]
@@ -322,6 +346,8 @@ pub(crate) struct VifCreateArgs {
     /// Wait until AWS has provisioned it, at most so long
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = value::seconds)]
     pub(crate) wait: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) explain: Explain,
 }
 
 /// Where the MD5 key comes from. Never from the command line itself, which
@@ -417,6 +443,8 @@ pub(crate) struct VifAddPeerArgs {
     pub(crate) addresses: Addresses,
     #[command(flatten)]
     pub(crate) key: KeySource,
+    #[command(flatten)]
+    pub(crate) explain: Explain,
 }
 
 #[derive(Debug, Args)]

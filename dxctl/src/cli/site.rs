@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::value;
+use super::{Explain, value};
 
 #[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
@@ -21,6 +21,8 @@ pub(crate) struct ValidateArgs {
 pub(crate) struct PlanArgs {
     /// The site file
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) explain: Explain,
 }
 
 #[derive(Debug, Args)]
@@ -47,6 +49,8 @@ pub(crate) struct ApplyArgs {
     /// Wait for the sessions to come up, at most so long; 0: don't
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = value::seconds)]
     pub(crate) verify: Duration,
+    #[command(flatten)]
+    pub(crate) explain: Explain,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use crate::Verdict;
 use crate::aws::{DirectConnect, Filter};
 use crate::cli::{AddressPickArgs, Global};
 use crate::output::note;
-use crate::pick::{self, Taken};
+use crate::pick::{self, Detail, Taken};
 
 pub(super) async fn pick(args: AddressPickArgs, global: &Global) -> anyhow::Result<Verdict> {
     if args.family == Family::Ipv6 {
@@ -27,16 +27,17 @@ pub(super) async fn pick(args: AddressPickArgs, global: &Global) -> anyhow::Resu
         .filter_map(|net| Taken::new(IpNet::V4(*net), "given with --avoid"));
     taken.extend(avoid);
     let picked = pick::address_pair(args.pool, args.length, &taken)?;
-    let answer = json!({
+    let detail = args.explain.detail();
+    let mut answer = json!({
         "amazon_address": picked.value.amazon,
         "customer_address": picked.value.customer,
         "reason": picked.reason,
     });
+    if detail == Detail::Everything {
+        answer["excluded"] = json!(picked.excluded);
+    }
     global.reader().show(&answer, |_| {
-        note(format_args!(
-            "AWS {}, ours {}: {}",
-            picked.value.amazon, picked.value.customer, picked.reason
-        ));
+        note(picked.choice("addresses").text(detail));
         format!("{}\n", picked.value)
     })?;
     Ok(Verdict::Fine)

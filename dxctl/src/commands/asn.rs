@@ -7,7 +7,7 @@ use crate::Verdict;
 use crate::aws::{DirectConnect, Filter};
 use crate::cli::{AsnBits, AsnPickArgs, Global};
 use crate::output::note;
-use crate::pick::{self, AsnRange, AsnUse};
+use crate::pick::{self, AsnRange, AsnUse, Detail};
 
 pub(super) async fn pick(args: AsnPickArgs, global: &Global) -> anyhow::Result<Verdict> {
     let mut used = AsnUse::default();
@@ -24,9 +24,13 @@ pub(super) async fn pick(args: AsnPickArgs, global: &Global) -> anyhow::Result<V
         AsnBits::ThirtyTwo => AsnRange::FourOctets,
     };
     let picked = pick::asn(range, &used, args.seed.as_deref())?;
-    let answer = json!({ "asn": picked.value, "reason": picked.reason });
+    let detail = args.explain.detail();
+    let mut answer = json!({ "asn": picked.value, "reason": picked.reason });
+    if detail == Detail::Everything {
+        answer["excluded"] = json!(picked.excluded);
+    }
     global.reader().show(&answer, |_| {
-        note(format_args!("AS {}: {}", picked.value, picked.reason));
+        note(picked.choice("AS").text(detail));
         format!("{}\n", picked.value)
     })?;
     Ok(Verdict::Fine)

@@ -5,16 +5,22 @@ use serde_json::json;
 use crate::aws::{Carrier, DirectConnect, Filter};
 use crate::cli::{Global, VlanPickArgs};
 use crate::output::note;
-use crate::{Refused, Verdict, pick};
+use crate::pick::{self, Detail};
+use crate::{Refused, Verdict};
 
 pub(super) async fn pick(args: VlanPickArgs, global: &Global) -> anyhow::Result<Verdict> {
     let aws = global.aws().await?;
     let carrier = find_carrier(&aws, &args.connection).await?;
     let vifs = aws.virtual_interfaces(Filter::Carrier(&carrier.id)).await?;
     let picked = pick::vlan(&carrier, &vifs, args.from)?;
-    let answer = json!({ "vlan": picked.value, "connection": carrier.id, "reason": picked.reason });
+    let detail = args.explain.detail();
+    let mut answer =
+        json!({ "vlan": picked.value, "connection": carrier.id, "reason": picked.reason });
+    if detail == Detail::Everything {
+        answer["excluded"] = json!(picked.excluded);
+    }
     global.reader().show(&answer, |_| {
-        note(format_args!("VLAN {}: {}", picked.value, picked.reason));
+        note(picked.choice("VLAN").text(detail));
         format!("{}\n", picked.value)
     })?;
     Ok(Verdict::Fine)

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::Picked;
+use super::{Excluded, Picked};
 use crate::Refused;
 use crate::aws::PeerAddresses;
 
@@ -54,12 +54,14 @@ pub(crate) fn address_pair(
                 return Ok(Picked {
                     value: ends(subnet),
                     reason: reason(pool, length, &avoided),
+                    excluded: excluded(pool, &all, subnet),
                 });
             }
         }
     }
     Err(Refused::new(format!(
-        "no free /{length} in {pool}: give another --pool"
+        "no free /{length} in {pool} ({}): give another pool",
+        holders_text(&avoided)
     )))
 }
 
@@ -116,16 +118,37 @@ impl<'a> Holders<'a> {
 
 fn reason(pool: Ipv4Net, length: u8, avoided: &[&Taken]) -> String {
     let how = format!("the lowest free /{length} in {pool}");
-    let who: Vec<String> = avoided
-        .iter()
-        .take(3)
+    match avoided {
+        [] => how,
+        some => format!("{how} ({})", holders_text(some)),
+    }
+}
+
+/// The first three, and how many more.
+fn holders_text(avoided: &[&Taken]) -> String {
+    let first = avoided.iter().take(3);
+    let first: Vec<String> = first
         .map(|taken| format!("{} is {}", taken.net, taken.by))
         .collect();
+    let first = first.join("; ");
     match avoided.len() {
-        0 => how,
-        1..=3 => format!("{how} ({})", who.join("; ")),
-        more => format!("{how} ({}; and {} more)", who.join("; "), more - 3),
+        0..=3 => first,
+        more => format!("{first}; and {} more", more - 3),
     }
+}
+
+/// Those below the chosen one stood in its way: the lowest free one is chosen.
+fn excluded(pool: Ipv4Net, all: &[Taken], chosen: Ipv4Net) -> Vec<Excluded> {
+    let meets = |taken: &&Taken| pool.contains(&taken.net) || taken.net.contains(&pool);
+    let mut here: Vec<&Taken> = all.iter().filter(meets).collect();
+    here.sort_by(|a, b| (a.net, &a.by).cmp(&(b.net, &b.by)));
+    here.dedup();
+    let one = |taken: &Taken| Excluded {
+        what: taken.net.to_string(),
+        by: taken.by.clone(),
+        passed: taken.net.network() < chosen.network(),
+    };
+    here.into_iter().map(one).collect()
 }
 
 /// Parts of 169.254.0.0/16 that are no good for a session: the ends that RFC
@@ -206,6 +229,34 @@ mod tests {
     fn a_pair_of_31_has_no_gap() {
         let picked = address_pair(pool("10.0.0.0/24"), 31, &[taken("10.0.0.0/31")]).unwrap();
         assert_eq!(picked.value.to_string(), "10.0.0.2/31,10.0.0.3/31");
+    }
+
+    #[test]
+    fn what_was_not_free_is_told_in_order_and_what_stood_in_the_way() {
+        let used = [
+            taken("169.254.1.64/30"),
+            taken("169.254.1.4/30"),
+            taken("10.0.0.0/8"),
+        ];
+        let picked = address_pair(pool("169.254.1.0/24"), 30, &used).unwrap();
+        let told: Vec<_> = picked
+            .excluded
+            .iter()
+            .map(|one| (one.what.as_str(), one.passed))
+            .collect();
+        let expected = [
+            ("169.254.1.0/30", true),
+            ("169.254.1.4/30", true),
+            ("169.254.1.64/30", false),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(picked.excluded[0].by, "reserved for VPN tunnels");
+        let everywhere = address_pair(pool("169.254.0.0/16"), 30, &[]).unwrap();
+        let metadata = everywhere
+            .excluded
+            .iter()
+            .find(|one| one.what == "169.254.169.252/30");
+        assert!(metadata.unwrap().by.contains("AWS inside every VPC"));
     }
 
     #[test]

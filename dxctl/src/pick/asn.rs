@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use bgp_core::{Asn, aws};
 
-use super::Picked;
+use super::{Excluded, Picked};
 use crate::Refused;
 
 /// The private ranges of RFC 6996. 65535 and 4294967295 are reserved
@@ -21,6 +21,14 @@ impl AsnRange {
         match self {
             Self::TwoOctets => 64_512..=65_534,
             Self::FourOctets => 4_200_000_000..=4_294_967_294,
+        }
+    }
+
+    /// Next to it, and never private (RFC 7300).
+    const fn reserved(self) -> Asn {
+        match self {
+            Self::TwoOctets => Asn(65_535),
+            Self::FourOctets => Asn(4_294_967_295),
         }
     }
 }
@@ -62,14 +70,15 @@ pub(crate) fn asn(
         let offset = u32::try_from((start + step) % size);
         Asn(first + offset.expect("invariant: an offset in a range of u32 fits in u32"))
     });
-    let mut passed = Vec::new();
+    let mut passed: Vec<(Asn, &str)> = Vec::new();
     for candidate in candidates {
         match used.holder(candidate) {
-            Some(holder) => passed.push(format!("{candidate} is taken: {holder}")),
+            Some(holder) => passed.push((candidate, holder)),
             None => {
                 return Ok(Picked {
                     value: candidate,
                     reason: reason(range, seed, &passed),
+                    excluded: excluded(range, used, &passed),
                 });
             }
         }
@@ -79,7 +88,26 @@ pub(crate) fn asn(
     )))
 }
 
-fn reason(range: AsnRange, seed: Option<&str>, passed: &[String]) -> String {
+/// All of the range that is taken, and what is reserved beside it.
+fn excluded(range: AsnRange, used: &AsnUse, passed: &[(Asn, &str)]) -> Vec<Excluded> {
+    let gateway = (aws::GATEWAY_ASN, used.holder(aws::GATEWAY_ASN));
+    let reserved = (range.reserved(), Some("reserved (RFC 7300)"));
+    let taken = used.0.keys().map(|asn| (*asn, used.holder(*asn)));
+    let all: BTreeMap<Asn, Option<&str>> = taken.chain([gateway, reserved]).collect();
+    let here = all
+        .into_iter()
+        .filter(|(asn, _)| range.numbers().contains(&asn.0) || *asn == range.reserved());
+    let told = here.filter_map(|(asn, holder)| {
+        Some(Excluded {
+            what: asn.to_string(),
+            by: holder?.to_owned(),
+            passed: passed.iter().any(|(other, _)| *other == asn),
+        })
+    });
+    told.collect()
+}
+
+fn reason(range: AsnRange, seed: Option<&str>, passed: &[(Asn, &str)]) -> String {
     let numbers = range.numbers();
     let how = match seed {
         None => format!(
@@ -93,7 +121,9 @@ fn reason(range: AsnRange, seed: Option<&str>, passed: &[String]) -> String {
             numbers.end()
         ),
     };
-    match passed {
+    let told = |(asn, holder): &(Asn, &str)| format!("{asn} is taken: {holder}");
+    let passed: Vec<String> = passed.iter().map(told).collect();
+    match passed.as_slice() {
         [] => how,
         few @ [_, ..] if few.len() <= 3 => format!("{how} ({})", few.join("; ")),
         [first, rest @ ..] => format!("{how} ({first}; and {} more are taken)", rest.len()),
@@ -136,6 +166,32 @@ mod tests {
         let picked = asn(AsnRange::TwoOctets, &used([64_513, 64_514]), None).unwrap();
         assert_eq!(picked.value, Asn(64_515));
         assert!(picked.reason.contains("vif 64514"), "{}", picked.reason);
+        let told = picked.excluded.iter();
+        let told: Vec<_> = told.map(|one| (one.what.as_str(), one.passed)).collect();
+        let expected = [
+            ("64512", true),
+            ("64513", true),
+            ("64514", true),
+            ("65535", false),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_taken_elsewhere_in_the_range_is_told_too() {
+        let picked = asn(
+            AsnRange::TwoOctets,
+            &used([64_600, 4_200_000_000]),
+            Some("a"),
+        )
+        .unwrap();
+        let told = picked.excluded.iter().filter(|one| !one.passed);
+        let told: Vec<_> = told.map(|one| format!("{} {}", one.what, one.by)).collect();
+        let gateway = "64512 the default of every Direct Connect gateway";
+        assert_eq!(
+            told,
+            [gateway, "64600 vif 64600", "65535 reserved (RFC 7300)"]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bgp_core::VlanId;
 
-use super::Picked;
+use super::{Excluded, Picked};
 use crate::Refused;
 use crate::aws::{Carrier, VirtualInterface};
 
@@ -28,6 +28,7 @@ pub(crate) fn vlan(
                     "the partner gave it to the hosted connection {}",
                     carrier.id
                 ),
+                excluded: Vec::new(),
             }),
         };
     }
@@ -48,7 +49,16 @@ pub(crate) fn vlan(
             carrier.id
         ),
     };
-    Ok(Picked { value, reason })
+    let excluded = used.range(from..).map(|(vlan, holder)| Excluded {
+        what: vlan.to_string(),
+        by: holder.clone(),
+        passed: *vlan < value,
+    });
+    Ok(Picked {
+        value,
+        reason,
+        excluded: excluded.collect(),
+    })
 }
 
 /// VLANs in use with their virtual interface. AWS frees the VLAN of a deleted
@@ -88,6 +98,16 @@ mod tests {
             "{}",
             picked.reason
         );
+        let told = picked.excluded.iter();
+        let told: Vec<_> = told
+            .map(|one| (one.what.as_str(), one.by.as_str(), one.passed))
+            .collect();
+        let expected = [
+            ("1", "dxvif-a (a)", true),
+            ("2", "dxvif-b (b)", true),
+            ("4", "dxvif-c (c)", false),
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

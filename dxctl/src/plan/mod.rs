@@ -18,10 +18,10 @@ use bgp_core::Family;
 use bgp_core::config::AuthKey;
 
 use crate::aws::{Association, Carrier, DxGateway, VirtualInterface};
-use crate::pick::Taken;
+use crate::pick::{Choice, Taken};
 use crate::site::{OWNER_TAG, Site};
 
-pub(crate) use show::{listing, to_json};
+pub(crate) use show::{choices, listing, to_json};
 pub(crate) use step::{Call, Cut, Step};
 
 /// The site file, and the keys that it names and that are here.
@@ -52,6 +52,8 @@ pub(crate) struct Observed {
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     pub(crate) notes: Vec<String>,
+    /// What the file left to us.
+    pub(crate) choices: Vec<Choice>,
     /// Virtual interfaces of the file, by their names there, that exist already
     /// and stay.
     pub(crate) vif_ids: BTreeMap<String, String>,

@@ -8,12 +8,12 @@ use bgp_core::{Asn, Family, VlanId};
 use super::gateways::tag_fields;
 use super::resolve::{Resolved, amazon_asn};
 use super::step::{Action, Call, Field, Step};
-use super::{Observed, is_owned};
+use super::{Observed, Plan, is_owned};
 use crate::aws::{
     self, Carrier, Features, Gateway, NewPeer, NewVif, PeerAddresses, Tag, VirtualInterface,
 };
 use crate::cli::{Addresses, Auto};
-use crate::pick::{self, AsnRange, AsnUse, Picked, Taken};
+use crate::pick::{self, AsnRange, AsnUse, Choice, Picked, Taken};
 use crate::rules::{self, Surroundings};
 use crate::site::{LeadsTo, OWNER_TAG, Session, Site, Vif};
 
@@ -97,9 +97,8 @@ impl<'a> Picker<'a> {
         if let Auto::Value(asn) = self.site.asn {
             return Ok(asn);
         }
-        let in_use = self.found.vifs.values().find_map(|there| there.asn);
-        if let Some(asn) = in_use {
-            return Ok(asn);
+        if self.asn.is_none() {
+            self.asn = self.asn_in_use();
         }
         if self.asn.is_none() {
             let used = asns_in_use(self.site, self.observed);
@@ -110,17 +109,24 @@ impl<'a> Picker<'a> {
         Ok(picked.expect("invariant: set just above"))
     }
 
-    /// Why the AS number is what it is, if it was picked.
-    pub(super) fn asn_reason(&self) -> Option<String> {
-        let picked = self.asn.as_ref()?;
-        Some(format!("AS {}: {}", picked.value, picked.reason))
+    /// All of a site's interfaces have one number.
+    fn asn_in_use(&self) -> Option<Picked<Asn>> {
+        let mut there = self.found.vifs.values();
+        there.find_map(|there| {
+            Some(Picked {
+                value: there.asn?,
+                reason: format!("as {} ({}) of this site has it", there.id, there.name),
+                excluded: Vec::new(),
+            })
+        })
     }
 
-    pub(super) fn create(
-        &mut self,
-        vif: &Vif,
-        notes: &mut Vec<String>,
-    ) -> Result<Step, Vec<String>> {
+    /// The AS number, if it was picked.
+    pub(super) fn asn_choice(&self) -> Option<Choice> {
+        Some(self.asn.as_ref()?.choice("AS"))
+    }
+
+    pub(super) fn create(&mut self, vif: &Vif, plan: &mut Plan) -> Result<Step, Vec<String>> {
         let Some(carrier) = self.found.carriers.get(vif.carrier.as_str()).copied() else {
             // Told where the carrier was looked for.
             return Err(Vec::new());
@@ -129,12 +135,12 @@ impl<'a> Picker<'a> {
         let Some(session) = vif.sessions.first() else {
             return Err(told("it has no session".to_owned()));
         };
-        let vlan = self.vlan(vif, carrier, notes).map_err(told)?;
+        let vlan = self.vlan(vif, carrier, plan).map_err(told)?;
         let asn = self.asn(vif).map_err(told)?;
         let peer = NewPeer {
             asn,
             family: session.family,
-            addresses: self.addresses(vif, session, notes).map_err(told)?,
+            addresses: self.addresses(vif, session, plan).map_err(told)?,
             key: None,
         };
         let (gateway, made_gateway) = self.gateway(vif);
@@ -156,7 +162,7 @@ impl<'a> Picker<'a> {
             features: vif.features.clone(),
             tags,
         };
-        self.check(&new, vif, carrier, notes)?;
+        self.check(&new, vif, carrier, plan)?;
         let mut fields = fields(&new, vif);
         fields.extend(written);
         Ok(Step {
@@ -174,12 +180,7 @@ impl<'a> Picker<'a> {
         })
     }
 
-    fn vlan(
-        &mut self,
-        vif: &Vif,
-        carrier: &'a Carrier,
-        notes: &mut Vec<String>,
-    ) -> Result<VlanId, String> {
+    fn vlan(&mut self, vif: &Vif, carrier: &'a Carrier, plan: &mut Plan) -> Result<VlanId, String> {
         if let Auto::Value(vlan) = vif.vlan {
             return Ok(vlan);
         }
@@ -187,10 +188,7 @@ impl<'a> Picker<'a> {
         let here = self.on.entry(&carrier.id).or_default();
         let picked = pick::vlan(carrier, here, FIRST).map_err(|refused| refused.to_string())?;
         here.push(planned(&vif.name, carrier, picked.value));
-        notes.push(format!(
-            "vif {:?}: VLAN {}: {}",
-            vif.name, picked.value, picked.reason
-        ));
+        plan.choices.push(of(vif, picked.choice("VLAN")));
         Ok(picked.value)
     }
 
@@ -198,7 +196,7 @@ impl<'a> Picker<'a> {
         &mut self,
         vif: &Vif,
         session: &Session,
-        notes: &mut Vec<String>,
+        plan: &mut Plan,
     ) -> Result<Option<PeerAddresses>, String> {
         match session.addresses {
             Addresses::Pair(pair) => Ok(Some(pair)),
@@ -213,10 +211,7 @@ impl<'a> Picker<'a> {
                 let own = Taken::new(picked.value.customer, format!("picked for {}", vif.name));
                 self.taken
                     .extend(own.map(|taken| Holder { id: None, taken }));
-                notes.push(format!(
-                    "vif {:?}: addresses {}: {}",
-                    vif.name, picked.value, picked.reason
-                ));
+                plan.choices.push(of(vif, picked.choice("addresses")));
                 Ok(Some(picked.value))
             }
         }
@@ -254,7 +249,7 @@ impl<'a> Picker<'a> {
         new: &NewVif,
         vif: &Vif,
         carrier: &Carrier,
-        notes: &mut Vec<String>,
+        plan: &mut Plan,
     ) -> Result<(), Vec<String>> {
         let replaced = |there: &&VirtualInterface| {
             let is_itself = there.id == planned_id(&vif.name);
@@ -273,7 +268,7 @@ impl<'a> Picker<'a> {
             },
         );
         let about = |text: &String| format!("vif {:?}: {text}", vif.name);
-        notes.extend(found.doubts.iter().map(about));
+        plan.notes.extend(found.doubts.iter().map(about));
         let mut problems: Vec<String> = found.mistakes.iter().map(about).collect();
         if amazon_asn(vif, self.site, self.found) == Some(new.peer.asn) && problems.is_empty() {
             problems.push(about(&format!(
@@ -285,6 +280,13 @@ impl<'a> Picker<'a> {
             true => Ok(()),
             false => Err(problems),
         }
+    }
+}
+
+fn of(vif: &Vif, choice: Choice) -> Choice {
+    Choice {
+        of: Some(format!("vif {:?}", vif.name)),
+        ..choice
     }
 }
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::step::{Action, Field};
+use super::step::{Action, Call, Field};
 use super::{Plan, Step};
+use crate::pick::{Choice, Detail};
 
 /// `+` comes, `~` changes, `-` goes, `!` says what is cut.
 pub(crate) fn listing(plan: &Plan) -> String {
@@ -72,7 +73,27 @@ fn summary(plan: &Plan) -> String {
     text
 }
 
-pub(crate) fn to_json(plan: &Plan) -> Value {
+/// Choices, and on demand where the keys of what is made come from.
+pub(crate) fn choices(plan: &Plan, detail: Detail) -> Vec<Choice> {
+    let keys = plan.steps.iter().filter(|_| detail == Detail::Everything);
+    let keys = keys.filter_map(|step| {
+        let (family, key) = match &step.call {
+            Call::CreateVif { new, key, .. } => (new.peer.family, key),
+            Call::CreatePeer { peer, key, .. } => (peer.family, key),
+            _ => return None,
+        };
+        Some(Choice {
+            of: Some(format!("vif {:?}, {family}", step.name)),
+            what: "MD5 key",
+            value: "(not shown)".to_owned(),
+            reason: key.reason(),
+            excluded: Vec::new(),
+        })
+    });
+    plan.choices.iter().cloned().chain(keys).collect()
+}
+
+pub(crate) fn to_json(plan: &Plan, detail: Detail) -> Value {
     let steps = plan.steps.iter().map(|step| {
         json!({
             "action": step.action,
@@ -86,5 +107,11 @@ pub(crate) fn to_json(plan: &Plan) -> Value {
             })),
         })
     });
-    json!({ "changes": steps.collect::<Vec<_>>(), "notes": plan.notes })
+    let choices = choices(plan, detail).into_iter();
+    let choices = choices.map(|choice| choice.to_json(detail));
+    json!({
+        "changes": steps.collect::<Vec<_>>(),
+        "notes": plan.notes,
+        "choices": choices.collect::<Vec<_>>(),
+    })
 }

@@ -9,6 +9,7 @@ use bgp_core::{Asn, Family, VlanId};
 use super::*;
 use crate::aws::tests::{carrier, vif};
 use crate::aws::{Features, Gateway, Kind, Tag};
+use crate::pick::Detail;
 
 const SITE: &str = r#"
 [site]
@@ -216,7 +217,7 @@ fn another_key_is_a_cut_and_is_not_shown() {
         steps(&plan),
         ["delete vif prod [cut:prod]", "create vif prod"]
     );
-    let shown = format!("{}{}{plan:?}", listing(&plan), to_json(&plan));
+    let shown = format!("{}{}{plan:?}", listing(&plan), to_json(&plan, Detail::Everything));
     assert!(!shown.contains("canary"), "{shown}");
     let mut observed = made();
     observed.vifs[0].peers[0].key = crate::aws::PeerKey::Hidden;

@@ -28,7 +28,7 @@ pub(super) fn compare(
             (None, Some(old)) => anew(vif, old, &vlan_change(vif, old), &mut picker, plan),
             (None, None) => {
                 await_vlan(vif, observed, found, phases);
-                made(vif, &mut picker, &mut plan.notes)
+                made(vif, &mut picker, plan)
             }
         };
         match outcome {
@@ -36,7 +36,7 @@ pub(super) fn compare(
             Err(all) => problems.extend(all),
         }
     }
-    plan.notes.extend(picker.asn_reason());
+    plan.choices.extend(picker.asn_choice());
     removed(wanted.site, observed, found, phases, plan);
 }
 
@@ -56,8 +56,8 @@ impl Phases {
 type Steps = Result<Vec<Step>, Vec<String>>;
 
 /// The interface with its first session, then the other one.
-fn made(vif: &Vif, picker: &mut Picker<'_>, notes: &mut Vec<String>) -> Steps {
-    let mut steps = vec![picker.create(vif, notes)?];
+fn made(vif: &Vif, picker: &mut Picker<'_>, plan: &mut Plan) -> Steps {
+    let mut steps = vec![picker.create(vif, plan)?];
     let asn = picker.asn(vif).map_err(|problem| vec![problem])?;
     for session in vif.sessions.iter().skip(1) {
         steps.push(new_session(vif, session, asn, None));
@@ -112,7 +112,7 @@ fn anew(
         Cut::new(&vif.name, what),
         why.to_vec(),
     )];
-    steps.extend(made(vif, picker, &mut plan.notes)?);
+    steps.extend(made(vif, picker, plan)?);
     Ok(steps)
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::aws::SecretAt;
+use crate::key_file;
 
 /// Never the key itself: a site file lies in git.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,19 @@ pub(crate) enum KeySource {
     Env(String),
     /// Secrets Manager or Systems Manager.
     Kept(SecretAt),
+}
+
+impl KeySource {
+    /// For `--explain`.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Aws => key_file::MADE_BY_AWS.to_owned(),
+            Self::Generate(path) if !path.exists() => key_file::rules(path),
+            Self::File(path) | Self::Generate(path) => format!("taken from {}", path.display()),
+            Self::Env(name) => format!("taken from the environment's {name}"),
+            Self::Kept(place) => format!("taken from {place}"),
+        }
+    }
 }
 
 const FORMS: &str = "write \"aws\", \"file:PATH\", \"generate:PATH\", \"env:NAME\", \"secretsmanager:NAME-OR-ARN#MEMBER\" or \"ssm:/PATH\" (the key itself never stands in a site file)";

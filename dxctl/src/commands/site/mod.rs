@@ -13,6 +13,7 @@ use crate::apply::{Apply, Journal, Made, known_keys, observe};
 use crate::aws::{Client, DirectConnect, Filter};
 use crate::cli::{ApplyArgs, Consent, DestroyArgs, Global, PlanArgs, Run, ValidateArgs};
 use crate::output::{note, print};
+use crate::pick::Detail;
 use crate::plan::{self, Keys, Plan, Wanted};
 use crate::site::{self, SCHEMA, Site};
 use crate::{Refused, Verdict};
@@ -52,10 +53,11 @@ pub(super) async fn plan(args: PlanArgs, global: &Global) -> anyhow::Result<Verd
         keys: &keys,
     };
     let plan = plan::plan(wanted, &observed)?;
-    tell(&plan);
+    let detail = args.explain.detail();
+    tell(&plan, detail);
     global
         .reader()
-        .show(&plan::to_json(&plan), |_| plan::listing(&plan))?;
+        .show(&plan::to_json(&plan, detail), |_| plan::listing(&plan))?;
     Ok(if plan.is_empty() {
         Verdict::Fine
     } else {
@@ -70,7 +72,7 @@ pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Ve
     let mut apply = start(&aws, &site, &keys, &args.file, &args.run).await?;
     let observed = observe(&aws, &site).await?;
     let plan = plan::plan(apply.wanted, &observed)?;
-    tell(&plan);
+    tell(&plan, args.explain.detail());
     if !plan.is_empty() {
         note(plan::listing(&plan).trim_end());
         consented(&plan, &args.consent, "Make these changes?")?;
@@ -177,7 +179,10 @@ async fn connect(site: &Site, global: &Global) -> Result<Client, Refused> {
     Client::connect(&access).await
 }
 
-fn tell(plan: &Plan) {
+fn tell(plan: &Plan, detail: Detail) {
+    for choice in plan::choices(plan, detail) {
+        note(format_args!("note: {}", choice.text(detail)));
+    }
     for text in &plan.notes {
         note(format_args!("note: {text}"));
     }

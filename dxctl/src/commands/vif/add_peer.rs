@@ -32,7 +32,13 @@ pub(super) async fn run(args: VifAddPeerArgs, global: &Global) -> anyhow::Result
     let peer = NewPeer {
         asn,
         family: args.family,
-        addresses: addresses(args.addresses, kind, args.family, &everything)?,
+        addresses: addresses(
+            args.addresses,
+            kind,
+            args.family,
+            &everything,
+            args.explain.detail(),
+        )?,
         key: None,
     };
     let neighbors: Vec<VirtualInterface> = everything
@@ -42,6 +48,7 @@ pub(super) async fn run(args: VifAddPeerArgs, global: &Global) -> anyhow::Result
     let mut found = Findings::default();
     rules::check_addresses(kind, &peer, &neighbors, &mut found);
     refuse_mistakes("this session can't be created", found)?;
+    key::explain(&args.key, args.explain.detail());
     let key = key::prepare(&args.key, &aws).await?;
     let peer = NewPeer {
         key: key.key.clone(),

@@ -30,6 +30,7 @@ pub(super) async fn allocate(args: VifAllocateArgs, global: &Global) -> anyhow::
     }
     let aws = global.aws().await?;
     let mut new = plan(&aws, &args.vif, Attached::OnConfirmation).await?;
+    key::explain(&args.vif.key, args.vif.explain.detail());
     let key = key::prepare(&args.vif.key, &aws).await?;
     new.peer.key.clone_from(&key.key);
     let call = Call {

@@ -13,13 +13,14 @@ use crate::aws::{
 };
 use crate::cli::{Addresses, Auto, Global, Goal, VifCreateArgs};
 use crate::output::note;
-use crate::pick::{self, AsnRange, Picked};
+use crate::pick::{self, AsnRange, Detail, Picked};
 use crate::rules::{self, Surroundings};
 use crate::{Refused, Verdict};
 
 pub(super) async fn run(args: VifCreateArgs, global: &Global) -> anyhow::Result<Verdict> {
     let aws = global.aws().await?;
     let wanted = plan(&aws, &args, Attached::Now).await?;
+    key::explain(&args.key, args.explain.detail());
     let key = key::prepare(&args.key, &aws).await?;
     let new = NewVif {
         peer: NewPeer {
@@ -75,23 +76,24 @@ pub(super) async fn plan(
         .filter(|vif| vif.carrier == carrier.id)
         .cloned()
         .collect();
+    let detail = args.explain.detail();
     let asn = match args.asn {
         Auto::Value(asn) => asn,
         Auto::Auto => {
             let used = asns_in_use(aws, &everything).await?;
-            chosen("AS", pick::asn(AsnRange::TwoOctets, &used, None)?)
+            chosen("AS", pick::asn(AsnRange::TwoOctets, &used, None)?, detail)
         }
     };
     let new = NewVif {
         carrier: carrier.id.clone(),
         name: args.name.clone(),
         kind: args.kind,
-        vlan: vlan(args.vlan, &carrier, &vifs)?,
+        vlan: vlan(args.vlan, &carrier, &vifs, detail)?,
         mtu: args.mtu,
         peer: NewPeer {
             asn,
             family: args.family,
-            addresses: addresses(args.addresses, args.kind, args.family, &everything)?,
+            addresses: addresses(args.addresses, args.kind, args.family, &everything, detail)?,
             key: None,
         },
         gateway: args.gateway.as_deref().map(Gateway::from_id),
@@ -135,11 +137,12 @@ fn vlan(
     wanted: Auto<VlanId>,
     carrier: &Carrier,
     vifs: &[VirtualInterface],
+    detail: Detail,
 ) -> Result<VlanId, Refused> {
     const FIRST: VlanId = VlanId::new(1).expect("invariant: 1 is a VLAN");
     match wanted {
         Auto::Value(vlan) => Ok(vlan),
-        Auto::Auto => Ok(chosen("VLAN", pick::vlan(carrier, vifs, FIRST)?)),
+        Auto::Auto => Ok(chosen("VLAN", pick::vlan(carrier, vifs, FIRST)?, detail)),
     }
 }
 
@@ -148,6 +151,7 @@ pub(super) fn addresses(
     kind: VifKind,
     family: Family,
     everything: &[VirtualInterface],
+    detail: Detail,
 ) -> Result<Option<PeerAddresses>, Refused> {
     match wanted {
         Addresses::Pair(pair) => Ok(Some(pair)),
@@ -157,13 +161,13 @@ pub(super) fn addresses(
         Addresses::Auto => {
             let pool = pick::link_local_pool();
             let picked = pick::address_pair(pool, 30, &addresses_in_use(everything))?;
-            Ok(Some(chosen("addresses", picked)))
+            Ok(Some(chosen("addresses", picked, detail)))
         }
     }
 }
 
-fn chosen<T: std::fmt::Display>(what: &str, picked: Picked<T>) -> T {
-    note(format_args!("{what} {}: {}", picked.value, picked.reason));
+fn chosen<T: std::fmt::Display>(what: &'static str, picked: Picked<T>, detail: Detail) -> T {
+    note(picked.choice(what).text(detail));
     picked.value
 }
 

@@ -12,12 +12,28 @@ use crate::aws::DirectConnect;
 use crate::cli::{GivenKey, KeySource};
 use crate::key_file;
 use crate::output::note;
+use crate::pick::Detail;
 use crate::site;
 
 /// A key to send, and the file that was made for it.
 pub(super) struct Key {
     pub(super) key: Option<AuthKey>,
     made: Option<PathBuf>,
+}
+
+/// Where the key comes from, and by which rules one is made.
+pub(super) fn explain(source: &KeySource, detail: Detail) {
+    if detail == Detail::Reason {
+        return;
+    }
+    let reason = match &source.key_out {
+        Some(path) if source.generate_auth_key => key_file::rules(path),
+        _ if source.given.auth_key_file.is_some() => "taken from --auth-key-file".to_owned(),
+        _ if source.given.auth_key_stdin => "taken from standard input".to_owned(),
+        _ if source.given.auth_key_from.is_some() => "taken from --auth-key-from".to_owned(),
+        _ => key_file::MADE_BY_AWS.to_owned(),
+    };
+    note(format_args!("MD5 key: {reason}"));
 }
 
 /// A generated key is on disk before AWS has it: lost in between, it could
