@@ -11,7 +11,7 @@ use crate::cost::{Port, PortKind};
 
 #[derive(Debug, Args)]
 pub(crate) struct IamPolicyArgs {
-    /// What it should allow [default: everything]
+    /// What it should allow [default: all but api]
     #[arg(value_name = "SET")]
     pub(crate) sets: Vec<VerbSet>,
 }
@@ -19,18 +19,20 @@ pub(crate) struct IamPolicyArgs {
 /// Verbs that a person or a job needs together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum VerbSet {
-    /// status, vif list/show/wait, plan, import, asn/vlan/address pick, router-config without keys
+    /// What only looks: plan, import, export, status, cost, vif list/show/wait, asn/vlan/address pick
     Read,
-    /// apply, vif create/add-peer, tag set/remove
+    /// apply, vif create/add-peer/rotate-key, tag set/remove; with read
     Apply,
-    /// destroy, vif delete
+    /// destroy, vif delete, and an apply that takes away; with read
     Destroy,
-    /// failover test
+    /// failover test; with read
     FailoverTest,
-    /// connection, lag, macsec, proposal, resiliency, and VIFs for and from other accounts
+    /// connection, lag, macsec, proposal, resiliency, vif allocate/confirm; with read
     Hosted,
     /// keys that a site file takes from Secrets Manager or SSM
     Keys,
+    /// Operations that only `api OPERATION` reaches
+    Api,
 }
 
 pub(super) const IAM_POLICY_EXAMPLES: &str = "\

@@ -11,7 +11,7 @@ use crate::output::{json as pretty, print};
 
 pub(super) fn run(args: &IamPolicyArgs) -> anyhow::Result<Verdict> {
     let sets: BTreeSet<VerbSet> = match args.sets.as_slice() {
-        [] => ALL.into_iter().collect(),
+        [] => OF_VERBS.into_iter().collect(),
         some => some.iter().copied().collect(),
     };
     print(&pretty(&policy(&sets)))?;
@@ -36,6 +36,7 @@ fn sid(set: VerbSet) -> &'static str {
         VerbSet::FailoverTest => "DxctlFailoverTest",
         VerbSet::Hosted => "DxctlHosted",
         VerbSet::Keys => "DxctlKeys",
+        VerbSet::Api => "DxctlApi",
     }
 }
 
@@ -43,13 +44,12 @@ fn actions(set: VerbSet) -> Vec<String> {
     let direct_connect = |operation: &str| format!("directconnect:{operation}");
     match set {
         VerbSet::Keys => KEYS.map(str::to_owned).to_vec(),
-        VerbSet::Hosted => {
-            // What changes a port, a LAG, a key, a proposal, a group, or another account's
-            // objects; what the other sets have is theirs.
-            let others: Vec<&str> = [READ, APPLY, DESTROY, FAILOVER_TEST].concat();
+        VerbSet::Api => {
+            let others: Vec<&str> = [READ, APPLY, DESTROY, FAILOVER_TEST, HOSTED].concat();
             let own = MODEL.operations().filter(|name| !others.contains(name));
             own.map(direct_connect).collect()
         }
+        VerbSet::Hosted => HOSTED.iter().map(|name| direct_connect(name)).collect(),
         VerbSet::Read => READ.iter().map(|name| direct_connect(name)).collect(),
         VerbSet::Apply => {
             let own = APPLY.iter().map(|name| direct_connect(name));
@@ -63,7 +63,8 @@ fn actions(set: VerbSet) -> Vec<String> {
     }
 }
 
-const ALL: [VerbSet; 6] = [
+/// All that a verb of its own is there for.
+const OF_VERBS: [VerbSet; 6] = [
     VerbSet::Read,
     VerbSet::Apply,
     VerbSet::Destroy,
@@ -78,6 +79,7 @@ const READ: &[&str] = &[
     "DescribeDirectConnectGateways",
     "DescribeLags",
     "DescribeRouterConfiguration",
+    "DescribeTags",
     "DescribeVirtualInterfaces",
 ];
 
@@ -107,6 +109,38 @@ const DESTROY: &[&str] = &[
 
 const FAILOVER_TEST: &[&str] = &["StartBgpFailoverTest", "StopBgpFailoverTest"];
 
+const HOSTED: &[&str] = &[
+    "AcceptDirectConnectGatewayAssociationProposal",
+    "AllocateHostedConnection",
+    "AllocatePrivateVirtualInterface",
+    "AllocatePublicVirtualInterface",
+    "AllocateTransitVirtualInterface",
+    "AssociateConnectionWithLag",
+    "AssociateConnectionsToResiliencyGroup",
+    "AssociateMacSecKey",
+    "ConfirmConnection",
+    "ConfirmPrivateVirtualInterface",
+    "ConfirmPublicVirtualInterface",
+    "ConfirmTransitVirtualInterface",
+    "CreateDirectConnectGatewayAssociationProposal",
+    "CreateLag",
+    "CreateResiliencyGroup",
+    "DeleteConnection",
+    "DeleteDirectConnectGatewayAssociationProposal",
+    "DeleteLag",
+    "DeleteResiliencyGroup",
+    "DescribeDirectConnectGatewayAssociationProposals",
+    "DescribeHostedConnections",
+    "DescribeLoa",
+    "DisassociateConnectionFromLag",
+    "DisassociateConnectionsFromResiliencyGroup",
+    "DisassociateMacSecKey",
+    "GetResiliencyGroup",
+    "ListResiliencyGroups",
+    "UpdateConnection",
+    "UpdateLag",
+];
+
 /// `kms:Decrypt` where the secret has a key of its own.
 const KEYS: [&str; 3] = [
     "secretsmanager:GetSecretValue",
@@ -120,7 +154,8 @@ mod tests {
     use crate::aws::is_read_only;
 
     fn all_actions() -> Vec<String> {
-        ALL.into_iter().flat_map(actions).collect()
+        let sets = OF_VERBS.into_iter().chain([VerbSet::Api]);
+        sets.flat_map(actions).collect()
     }
 
     #[test]

@@ -5,16 +5,21 @@
 //! POST   /lab/faults    a fault a line, as --fault takes them
 //! DELETE /lab/faults    forgets the faults on order and the calls so far
 //! GET    /lab/calls     what was called, and what came of it
+//! POST   /lab/policy    an IAM policy: what it doesn't allow is denied
+//! DELETE /lab/policy    everything is allowed again
 //! ```
 
 use axum::body::Body;
 use axum::http::{Method, Response};
 use serde_json::{Value, json};
 
-use super::fault::{Fault, Faults};
+use super::fault::Fault;
+use super::policy::Policy;
+use super::service::Service;
 
 /// `path` without its leading `/lab/`.
-pub fn answer(faults: &Faults, method: &Method, path: &str, body: &[u8]) -> Response<Body> {
+pub fn answer(service: &Service, method: &Method, path: &str, body: &[u8]) -> Response<Body> {
+    let faults = service.faults();
     let (status, body) = match (method.as_str(), path) {
         ("POST", "faults") => match parse(body) {
             Ok(ordered) => {
@@ -25,6 +30,17 @@ pub fn answer(faults: &Faults, method: &Method, path: &str, body: &[u8]) -> Resp
         },
         ("DELETE", "faults") => {
             faults.clear();
+            (200, json!({}))
+        }
+        ("POST", "policy") => match Policy::parse(body) {
+            Ok(policy) => {
+                service.permit(Some(policy));
+                (200, json!({}))
+            }
+            Err(wrong) => (400, json!({ "message": wrong })),
+        },
+        ("DELETE", "policy") => {
+            service.permit(None);
             (200, json!({}))
         }
         ("GET", "calls") => (200, json!({ "calls": faults.calls() })),

@@ -47,7 +47,7 @@ async fn handle(service: &Arc<Service>, request: Request<Incoming>) -> Result<Re
     let (head, body) = request.into_parts();
     let body = to_bytes(Body::new(body), MAX_BODY).await.map_err(|_| Cut)?;
     if let Some(path) = head.uri.path().strip_prefix("/lab/") {
-        return Ok(admin::answer(service.faults(), &head.method, path, &body));
+        return Ok(admin::answer(service, &head.method, path, &body));
     }
     let request_id = service.request_id();
     let target = head.headers.get("x-amz-target");

@@ -27,6 +27,7 @@ pub mod location;
 pub mod mac_sec;
 pub mod operation;
 pub mod page;
+pub mod policy;
 pub mod proposal;
 pub mod rate_limit;
 pub mod resiliency;
@@ -95,7 +96,8 @@ pub struct Args {
     /// unknown-enum and unknown-state (the answer has values that no client
     /// knows).
     /// `POST /lab/faults` orders more while it runs, a line each, DELETE
-    /// forgets them, and `GET /lab/calls` tells what was called.
+    /// forgets them, `GET /lab/calls` tells what was called, and `POST
+    /// /lab/policy` with an IAM policy denies what that doesn't allow.
     #[arg(long = "fault", value_name = "KIND:OPERATION[:COUNT]")]
     faults: Vec<Fault>,
     /// Makes ids repeatable.

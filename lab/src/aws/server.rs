@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::error::ApiError;
 use super::fault::{Fault, Faults};
 use super::http;
+use super::policy::Policy;
 use super::router::AwsRouter;
 use super::seed::Seed;
 use super::service::{Clock, Service};
@@ -88,6 +89,11 @@ impl Server {
     /// The faults on order and the calls so far.
     pub fn faults(&self) -> &Faults {
         self.service.faults()
+    }
+
+    /// Denies every caller what the policy doesn't allow.
+    pub fn permit(&self, policy: Option<Policy>) {
+        self.service.permit(policy);
     }
 
     /// What the API would answer, by no call that is counted or goes wrong.

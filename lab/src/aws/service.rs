@@ -7,9 +7,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::error::ApiError;
+use super::error::{ApiError, ErrorKind};
 use super::fault::{Failure, Faults};
 use super::id::Ids;
+use super::policy::Policy;
 use super::router::{AwsRouter, VifIntent};
 use super::simulator::{Caller, Simulator, Time};
 
@@ -19,6 +20,8 @@ pub struct Service {
     regions: Vec<String>,
     clock: Clock,
     faults: Faults,
+    /// Of every caller; `None`: everything is allowed.
+    policy: Mutex<Option<Policy>>,
     stopping: AtomicBool,
 }
 
@@ -58,6 +61,7 @@ impl Service {
             regions,
             clock,
             faults,
+            policy: Mutex::new(None),
             stopping: AtomicBool::new(false),
         }
     }
@@ -73,11 +77,36 @@ impl Service {
             caller.account.clone(),
             operation.to_owned(),
         );
-        let call = move || service.carry_out(&caller, &named, input);
+        let call = move || {
+            service.permitted(&caller, &named)?;
+            service.carry_out(&caller, &named, input)
+        };
         self.faults.around(&account, operation, call).await
     }
 
-    /// Past all faults.
+    /// From now on; `None` allows everything.
+    pub fn permit(&self, policy: Option<Policy>) {
+        *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    fn permitted(&self, caller: &Caller, operation: &str) -> Result<(), ApiError> {
+        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        match policy
+            .as_ref()
+            .is_none_or(|policy| policy.allows(operation))
+        {
+            true => Ok(()),
+            false => Err(ApiError::new(
+                ErrorKind::AccessDenied,
+                format!(
+                    "User: arn:aws:iam::{}:user/lab is not authorized to perform: directconnect:{operation}",
+                    caller.account
+                ),
+            )),
+        }
+    }
+
+    /// Past all faults and policies.
     pub fn carry_out(
         &self,
         caller: &Caller,
