@@ -25,7 +25,7 @@ use super::{Command, Shared};
 use crate::fastpath::{self, GroupId, Notice};
 use crate::netlink::route::{Place, Put, Seen};
 use crate::netlink::{Mailbox, Taken};
-use crate::router;
+use crate::{realtime, router};
 
 pub(super) struct Worker {
     pub(super) kernel: Kernel,
@@ -81,6 +81,7 @@ impl Worker {
     }
 
     pub(super) fn run(mut self) {
+        realtime::stand_aside("fib");
         if let Err(error) = self.adopt() {
             tracing::error!(
                 "the kernel's routes can't be read, so none of an earlier run are kept in order: {error}"
