@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgp_core::PathId;
 use bgp_core::config::{Config, Conntrack};
@@ -130,6 +130,8 @@ pub fn spawn(
         plan: Plan::default(),
         carriers: Carriers::default(),
         is_applied: false,
+        refused: None,
+        audit_at: Instant::now() + AUDIT,
         tell: Box::new(tell),
     };
     thread::Builder::new()
@@ -157,18 +159,22 @@ struct Worker {
     carriers: Carriers,
     /// The kernel has the plan's rules.
     is_applied: bool,
+    /// What was last told of a refusal: each is news once.
+    refused: Option<String>,
+    /// However often it is told to look.
+    audit_at: Instant,
     tell: Box<dyn Fn(Event) + Send>,
 }
 
 impl Worker {
     fn run(mut self, inbox: &mpsc::Receiver<Order>) {
         loop {
-            let first = match inbox.recv_timeout(AUDIT) {
+            let wait = self.audit_at.saturating_duration_since(Instant::now());
+            let first = match inbox.recv_timeout(wait) {
                 Ok(order) => Some(order),
                 Err(mpsc::RecvTimeoutError::Timeout) => None,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
-            let is_audit = first.is_none();
             let mut looks = false;
             for order in first.into_iter().chain(inbox.try_iter()) {
                 match order {
@@ -176,10 +182,12 @@ impl Worker {
                     Order::Look => looks = true,
                 }
             }
-            if is_audit {
-                self.audit();
-            } else if !self.is_applied {
+            if !self.is_applied {
                 self.apply();
+            }
+            if self.audit_at <= Instant::now() {
+                self.audit_at = Instant::now() + AUDIT;
+                self.audit();
             }
             if looks && self.plan.flushes() {
                 self.look();
@@ -206,12 +214,16 @@ impl Worker {
     fn apply(&mut self) {
         let outcome = self.try_apply();
         self.is_applied = outcome.is_ok();
-        if let Err(error) = outcome {
-            (self.tell)(Event::Refused(format!(
+        let refused = outcome.err().map(|error| {
+            format!(
                 "no masquerading: the kernel refuses nftables table inet {}: {error}; see that it has nf_tables and nft_masq (modprobe nft_masq), trying again",
                 table(self.protocol)
-            )));
+            )
+        });
+        if let Some(why) = refused.clone().filter(|_| refused != self.refused) {
+            (self.tell)(Event::Refused(why));
         }
+        self.refused = refused;
     }
 
     fn try_apply(&self) -> io::Result<()> {
@@ -233,7 +245,7 @@ impl Worker {
             let Some(moved) = Move::new(&self.plan, pair, groups, &states) else {
                 continue;
             };
-            let began = std::time::Instant::now();
+            let began = Instant::now();
             match moved.flush() {
                 Ok(flushed) => (self.tell)(Event::Flushed {
                     from,

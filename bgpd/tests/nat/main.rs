@@ -7,8 +7,12 @@
 mod support;
 mod world;
 
+use std::net::IpAddr;
+
 use bgp_core::config::Conntrack;
-use bgpd::nat;
+use bgpd::nat::{self, Plan};
+use bgpd::netlink::nftables::Masquerade;
+use ipnet::IpNet;
 
 use support::{LEFT, RIGHT, in_namespace};
 use world::{Flow, Stand, nft};
@@ -44,6 +48,27 @@ fn a_firewall_that_flushes_the_ruleset_doesnt_end_the_masquerading() {
         stand.looked();
         let flow = Flow::udp(&stand, "10.9.0.2:5001", "203.0.113.7:7");
         assert_eq!(flow.echoed(), "10.0.2.1");
+    });
+}
+
+#[test]
+fn what_the_kernel_refuses_is_told_once_and_tried_until_it_takes_it() {
+    in_namespace(|| {
+        let stand = Stand::new("refused");
+        // More than fits into one message to the kernel.
+        let from =
+            (0..2_000_u32).map(|net| IpNet::from(IpAddr::from((10 << 24 | net).to_be_bytes())));
+        let plan = Plan {
+            masquerades: vec![Masquerade {
+                interface: "right".to_owned(),
+                from: from.collect(),
+            }],
+            ..Plan::default()
+        };
+        assert_eq!(stand.refusals(plan, 20), 1);
+        assert!(!nat::is_there(186).unwrap());
+        stand.masquerade(Conntrack::Flush);
+        assert!(nat::is_there(186).unwrap());
     });
 }
 

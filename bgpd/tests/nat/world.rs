@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use bgp_core::PathId;
@@ -123,12 +123,31 @@ impl Stand {
         }
     }
 
-    /// Until the table was made again that another program has removed.
+    /// Until the table was made again that another program has removed. Meanwhile it
+    /// is asked to look all the time, as the daemon does at each tick.
     pub(crate) fn restored(&self) {
-        match self.told.borrow().recv_timeout(PATIENCE) {
-            Ok(nat::Event::Restored(_)) => {}
-            other => panic!("{other:?}"),
+        let told = self.told.borrow();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.nat.look();
+            match told.recv_timeout(Duration::from_millis(200)) {
+                Ok(nat::Event::Restored(_)) => return,
+                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+                other => panic!("{other:?}"),
+            }
         }
+    }
+
+    /// How often a plan is refused that is looked at this many times.
+    pub(crate) fn refusals(&self, plan: Plan, looks: usize) -> usize {
+        self.nat.configure(plan);
+        for _ in 0..looks {
+            self.nat.look();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let told = self.told.borrow();
+        let refused = |event: &nat::Event| matches!(event, nat::Event::Refused(_));
+        told.try_iter().filter(refused).count()
     }
 
     /// What connection tracking knows, without what changes by itself.
