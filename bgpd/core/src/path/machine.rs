@@ -21,8 +21,8 @@ pub struct PathHealth {
     /// Drained: what happens to it meanwhile is no failure.
     is_drained: bool,
     hold: Hold,
-    /// It was trusted once: nothing that never worked has failed.
-    has_been_up: bool,
+    /// It has worked, well or not: nothing that never did has failed.
+    has_worked: bool,
     /// The worst since it was last up.
     trust: Trust,
     recovery: Option<Recovery>,
@@ -91,7 +91,7 @@ impl PathHealth {
             heard: Heard::default(),
             is_drained: false,
             hold: Hold::default(),
-            has_been_up: false,
+            has_worked: false,
             trust: Trust::Full,
             recovery: None,
             amiss_since: None,
@@ -233,24 +233,26 @@ impl PathHealth {
             (_, Firmness::Hard) => Trust::Held,
             (_, Firmness::Concluded) => Trust::None,
         };
-        let is_trusted = matches!(self.state, Health::Up | Health::Suspect);
+        // It works, if badly: a restart in the middle of a brown-out knows of no
+        // better time, and the traffic is on it.
+        let begins_badly = to == Health::Degraded && !self.has_worked;
+        self.has_worked |= begins_badly;
+        let is_trusted = matches!(self.state, Health::Up | Health::Suspect) || begins_badly;
         let falls_back = to == Health::Down && self.recovery.is_some();
-        if (is_trusted || falls_back) && self.has_been_up && !self.is_drained {
+        if (is_trusted || falls_back) && self.has_worked && !self.is_drained {
             self.hold.failed(&self.settings, now);
         }
         self.recovery = None;
         // What is down and gets worse for another reason is no news, but for
         // who has to be told.
-        let worse = trust > self.trust && self.has_been_up;
+        let counts = self.has_worked || firmness == Firmness::Concluded;
+        let worse = trust > self.trust && counts;
         if self.state == to && !worse {
             self.reason = reason;
             return;
         }
         // Its brown-out is over once it is down.
-        self.trust = match self.has_been_up {
-            true => trust,
-            false => Trust::Full,
-        };
+        self.trust = if counts { trust } else { Trust::Full };
         self.cause.clone_from(&reason);
         self.go(to, reason, now);
     }
@@ -282,7 +284,7 @@ impl PathHealth {
         match self.state {
             Health::Up => {}
             Health::Suspect => self.rise(now),
-            Health::Down if !self.has_been_up => self.rise(now),
+            Health::Down if !self.has_worked => self.rise(now),
             Health::Degraded | Health::Down | Health::Recovering | Health::Held => {
                 self.recover(Clean::Yes, now);
             }
@@ -319,13 +321,13 @@ impl PathHealth {
     }
 
     fn rise(&mut self, now: Instant) {
-        let reason = match (self.state, self.has_been_up) {
+        let reason = match (self.state, self.has_worked) {
             (Health::Suspect, _) => "all is well".to_owned(),
             (_, false) => "up for the first time".to_owned(),
             (_, true) => format!("well for {:.1?}", self.hold.time(&self.settings)),
         };
         self.recovery = None;
-        self.has_been_up = true;
+        self.has_worked = true;
         self.trust = Trust::Full;
         self.hold.well_since(now);
         self.go(Health::Up, reason, now);

@@ -74,6 +74,11 @@ impl Heard {
             Finding::Dead if self.bfd == Some(Bfd::Up) && self.targets.count() == 1 => {
                 Verdict::Suspect(reason() + ", though BFD is up", Doubt::OfTarget)
             }
+            // Without BFD it may be either. Whoever has a better way takes it; who
+            // has none keeps this one, and isn't cut off by a target's reboot.
+            Finding::Dead if self.targets.count() == 1 => {
+                Verdict::Degraded(reason() + ", and it is the only one")
+            }
             Finding::Dead => Verdict::Down(reason(), Firmness::Concluded),
             Finding::Lossy | Finding::Slow => Verdict::Degraded(reason()),
             Finding::Suspicion | Finding::Nothing if self.prefixes.are_few() => {
