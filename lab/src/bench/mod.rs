@@ -79,9 +79,12 @@ pub struct Args {
     /// How many processes beside compute for nothing in `failover`: `0,8` for both.
     #[arg(long, value_delimiter = ',', default_value = "0")]
     hogs: Vec<u8>,
-    /// How long `failover` looks for false moves.
+    /// How long `failover` looks for false moves, and `bfd` for false Downs.
     #[arg(long, default_value_t = 1)]
     minutes: u64,
+    /// Have tcpdump count beside the receivers of `failover`.
+    #[arg(long)]
+    capture: bool,
     /// The same number, the same table.
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -177,6 +180,7 @@ impl Args {
                 faults: self.faults.clone(),
                 hogs: self.hogs.clone(),
                 quiet: Duration::from_secs(self.minutes * 60),
+                capture: self.capture,
             },
         })
     }

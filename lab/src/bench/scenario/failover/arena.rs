@@ -228,4 +228,6 @@ impl Arena {
 
 pub const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 2);
 pub const EDGE_LAN: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
+/// Of the speaker at the edge.
+pub const EDGE_ASN: u32 = 4_200_065_000;
 pub const LAN: &str = "10.98.0.0/24";

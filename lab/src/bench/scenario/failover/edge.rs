@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::bail;
 
-use super::arena::{Arena, EDGE_LAN, LAN, Link};
+use super::arena::{Arena, EDGE_ASN, EDGE_LAN, LAN, Link};
 use super::far::neighbor;
 use super::{Bfd, Hold, Needs};
 use crate::bench::speaker::{Programs, Speaker};
@@ -76,7 +76,7 @@ pub fn control(directory: &Path) -> std::path::PathBuf {
 fn bgpd(bfd: Bfd, needs: Needs, directory: &Path) -> String {
     let [a, b] = Link::BOTH.map(|link| format!("\"{}:179\"", link.at_edge()));
     let mut text = format!(
-        "[bgpd]\nrouter_id = \"{EDGE_LAN}\"\nasn = {ASN}\nlisten = [{a}, {b}]\ncontrol = \"{}\"\n",
+        "[bgpd]\nrouter_id = \"{EDGE_LAN}\"\nasn = {EDGE_ASN}\nlisten = [{a}, {b}]\ncontrol = \"{}\"\n",
         control(directory).display()
     );
     for link in Link::BOTH {
@@ -130,7 +130,7 @@ fn bird(bfd: Bfd) -> String {
         let far = neighbor(link);
         let _ = write!(
             text,
-            "protocol bgp {} {{\n  local {} as {ASN};\n  neighbor {} as {};\n  passive yes;\n  bfd yes;\n  error wait time 1, 2;\n  error forget time 1;\n  hold time 90;\n  \
+            "protocol bgp {} {{\n  local {} as {EDGE_ASN};\n  neighbor {} as {};\n  passive yes;\n  bfd yes;\n  error wait time 1, 2;\n  error forget time 1;\n  hold time 90;\n  \
              ipv4 {{ import filter {{ bgp_local_pref = {}; accept; }}; export where proto = \"lan\"; }};\n}}\n",
             link.name(),
             link.at_edge(),
@@ -148,7 +148,7 @@ fn bird(bfd: Bfd) -> String {
 
 fn frr_bgpd() -> String {
     let mut text = format!(
-        "hostname measured\nrouter bgp {ASN}\n bgp router-id {EDGE_LAN}\n no bgp ebgp-requires-policy\n \
+        "hostname measured\nrouter bgp {EDGE_ASN}\n bgp router-id {EDGE_LAN}\n no bgp ebgp-requires-policy\n \
          no bgp network import-check\n timers bgp 30 90\n"
     );
     for link in Link::BOTH {
@@ -201,5 +201,3 @@ const fn preference(link: Link) -> u32 {
         Link::B => 100,
     }
 }
-
-const ASN: u32 = 4_200_065_000;

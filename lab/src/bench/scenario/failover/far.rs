@@ -91,6 +91,20 @@ impl Far {
         })
     }
 
+    /// Nobody dials: the sessions are another's.
+    pub fn of_another() -> Self {
+        let up = State {
+            up: true,
+            sent_all: true,
+            ..State::default()
+        };
+        Self {
+            commands: None,
+            thread: None,
+            state: Arc::new(Mutex::new([up; 2])),
+        }
+    }
+
     pub fn act(&self, link: Link, act: Act) {
         if let Some(commands) = &self.commands {
             let _ended = commands.send(Command(link, act));
@@ -129,6 +143,17 @@ pub fn start_bfd(
     directory: &Path,
     bfd: Bfd,
 ) -> anyhow::Result<Process> {
+    Ok(foreign::bird::start(
+        program,
+        &arena.far,
+        directory,
+        &bird_bfd(bfd),
+        &[],
+    )?)
+}
+
+/// The beginning of BIRD's configuration.
+pub fn bird_bfd(bfd: Bfd) -> String {
     let interval = bfd.interval.as_millis();
     let mut text = format!(
         "router id 10.98.255.2;\nprotocol device {{}}\nprotocol bfd {{\n  interface \"*\" {{ interval {interval} ms; \
@@ -145,13 +170,7 @@ pub fn start_bfd(
         );
     }
     text.push_str("}\n");
-    Ok(foreign::bird::start(
-        program,
-        &arena.far,
-        directory,
-        &text,
-        &[],
-    )?)
+    text
 }
 
 /// What tells which way a probe was lost (RFC 8762).

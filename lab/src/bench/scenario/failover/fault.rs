@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::stage::FarEnd;
 use super::{Bfd, Hold, Needs};
 use crate::bench::speaker::Speaker;
 
@@ -35,6 +36,8 @@ pub enum Fault {
     Withdrawn,
     /// The path is drained and undrained
     Drain,
+    /// Drained, 30 ms late, lossy: how soon BIRD at the far end moves its traffic
+    Direction,
     /// Down for 2 s and up for 3 s, twenty times
     Flaps,
     /// A fifth of all packets is lost while the other link loses a third
@@ -48,7 +51,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Carrier,
         Self::Again,
         Self::Notification,
@@ -64,6 +67,7 @@ impl Fault {
         Self::Latency,
         Self::Spike,
         Self::Worse,
+        Self::Direction,
         Self::Flaps,
         Self::Quiet,
         Self::Overhead,
@@ -87,6 +91,7 @@ impl Fault {
             Self::OneWay => "named with its direction (named = 1)",
             Self::Notification | Self::Reset | Self::Withdrawn => "moved after ≤ 10 ms, 0 lost",
             Self::Drain => "0 lost, either way",
+            Self::Direction => "≤ 20 ms after ours",
             Self::Flaps => "≤ 3 moves",
             Self::Worse => "0 moves, and says so (named = 1)",
             Self::Dead => "outage ≤ 5 ms: the kernel's standby",
@@ -126,11 +131,18 @@ impl Fault {
         Needs { bfd, probes, hold }
     }
 
+    pub const fn far(self) -> FarEnd {
+        match self {
+            Self::Direction => FarEnd::Bird,
+            _ => FarEnd::Driven,
+        }
+    }
+
     /// Why a speaker other than ours can't show it.
     pub const fn lacks(self, speaker: Speaker) -> Option<&'static str> {
         match (self, speaker) {
             (_, Speaker::Openbgpd) => Some("it has no BFD"),
-            (Self::Worse | Self::Dead, _) => Some("it has nothing for this"),
+            (Self::Worse | Self::Dead | Self::Direction, _) => Some("it has nothing for this"),
             _ => None,
         }
     }

@@ -2,17 +2,20 @@
 //! the far end says how long packets were lost and whether they moved.
 //!
 //! `arena` is the place, `far` what is at the other end of both links, `edge` the
-//! speakers' configurations, `traffic` and `verdict` the truth, `stage` all of it
+//! speakers' configurations, `traffic` and `verdict` the truth,
+//! `capture` tcpdump's word for it, `router` a far end that decides by itself, `stage` all of it
 //! set up, `fault` the table of faults, `round` one of each; `soak` cuts and mends
 //! for an hour and looks for what is left.
 
 pub mod arena;
+pub mod capture;
 pub mod edge;
 pub mod far;
 pub mod fault;
 pub mod realtime;
 pub mod relay;
 pub mod round;
+pub mod router;
 pub mod soak;
 pub mod stage;
 pub mod traffic;
@@ -60,6 +63,8 @@ pub struct Faults {
     pub hogs: Vec<u8>,
     /// How long nothing may move.
     pub quiet: Duration,
+    /// Has tcpdump count too.
+    pub capture: bool,
 }
 
 pub(super) fn cases(options: &Options) -> anyhow::Result<Vec<Case>> {
@@ -104,10 +109,12 @@ fn case(
         }
         let (stages, programs) = (Rc::clone(stages), options.programs.clone());
         let (seed, quiet) = (options.seed, options.faults.quiet);
+        let captures = options.faults.capture;
         let key = stage::Key {
             size,
             bfd: fault.bfd(),
             needs: fault.needs(),
+            far: fault.far(),
         };
         case.entrants.push(Entrant {
             name: speaker.name(),
@@ -118,6 +125,7 @@ fn case(
             round: Box::new(move || {
                 let mut stages = stages.borrow_mut();
                 let stage = stages.set(speaker, &programs, key, seed)?;
+                stage.captures = captures;
                 let _hogs = stage.hogs(hogs)?;
                 let figures = round::run(fault, stage, quiet);
                 if figures.is_err() {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bgp_core::api::Events;
 
-use super::arena::{Link, Way};
+use super::arena::{EDGE_ASN, Link, Way};
 use super::far::Act;
 use super::fault::Fault;
+use super::router::Router;
 use super::stage::{INTERVAL, Stage};
-use super::traffic::{self, Flow, Returning};
+use super::traffic::{self, Flow, Outcome, Returning};
 use super::verdict::Verdict;
 use crate::bench::figures::{Figures, Quantity};
 use crate::bench::speaker::Speaker;
@@ -52,6 +53,7 @@ pub fn run(fault: Fault, stage: &mut Stage, quiet: Duration) -> anyhow::Result<F
         Fault::Overhead => overhead(stage),
         Fault::Dead => dead(stage),
         Fault::Drain => drain(stage),
+        Fault::Direction => direction(stage),
         _ => fail_and_return(fault, stage),
     };
     figures.with_context(|| stage.last_words())
@@ -75,6 +77,7 @@ fn fail_and_return(fault: Fault, stage: &mut Stage) -> anyhow::Result<Figures> {
         wait::pause(TAIL)?;
     }
     let seen = stage.last_event();
+    let capture = stage.capture()?;
     let flow = stage.flow()?;
     wait::pause(LEAD)?;
     let since = match (&relay, fault) {
@@ -89,8 +92,21 @@ fn fail_and_return(fault: Fault, stage: &mut Stage) -> anyhow::Result<Figures> {
     if is_soft(fault) {
         wait::pause(TAIL)?;
     }
-    let verdict = Verdict::of(&flow.stop(INTERVAL), since);
+    let outcome = flow.stop(INTERVAL);
+    let verdict = Verdict::of(&outcome, since);
     let mut figures = told(fault, &verdict, moved);
+    if let Some(capture) = capture {
+        let arrivals = capture.stop()?;
+        let theirs = Verdict::of(
+            &Outcome {
+                arrivals,
+                ..outcome
+            },
+            since,
+        );
+        figures.push((OUTAGE_BY_TCPDUMP, milliseconds(theirs.outage)));
+        figures.push((LOST_BY_TCPDUMP, theirs.lost as f64));
+    }
     if stage.speaker == Speaker::Bgpd {
         figures.extend(stage.last_swap().map(|took| (SWAP, took)));
         if fault == Fault::OneWay {
@@ -216,6 +232,28 @@ fn drain(stage: &mut Stage) -> anyhow::Result<Figures> {
             let after = verdict.moved_after.map_or(f64::INFINITY, milliseconds);
             figures.push((MOVED_AFTER, after));
         }
+    }
+    Ok(Figures(figures))
+}
+
+/// How much later than ours BIRD's traffic moves, for each way of telling it that
+/// is used while the session is up.
+fn direction(stage: &mut Stage) -> anyhow::Result<Figures> {
+    let mut figures = vec![];
+    for (cause, quantity) in [
+        (Fault::Drain, FAR_DRAINED),
+        (Fault::Latency, FAR_LATE),
+        (Fault::Loss, FAR_LOSSY),
+    ] {
+        stage.settle(Link::A, RETURN)?;
+        for link in Link::BOTH {
+            let control = stage.control();
+            wait::until("BIRD's session", RETURN, || {
+                control.established(link.name())
+            })?;
+        }
+        let told = stage.told_to_bird(cause);
+        figures.push((quantity, told.with_context(|| format!("{cause:?}"))?));
     }
     Ok(Figures(figures))
 }
@@ -364,6 +402,39 @@ impl Stage {
         Ok(serde_json::from_str(&text)?)
     }
 
+    /// Milliseconds from the first of our packets that goes the other way to BIRD's
+    /// change of its route.
+    fn told_to_bird(&mut self, cause: Fault) -> anyhow::Result<f64> {
+        let relay = match cause {
+            Fault::Latency => Some(self.arena.relay(Link::A)?),
+            _ => None,
+        };
+        wait::until("BIRD prefers the first link", RETURN, || {
+            Router::sends_by(&self.arena, Link::A)
+        })?;
+        let flow = self.flow()?;
+        wait::pause(LEAD)?;
+        let since = traffic::now();
+        match (cause, &relay) {
+            (_, Some(relay)) => relay.hold(LATER),
+            (Fault::Drain, _) => self.drain(Link::B)?,
+            _ => self.arena.lose(Link::A, 200, Way::Both)?,
+        }
+        let moved = self.moves_to(&flow, Link::B, LIMIT)?;
+        let router = self.router.as_ref().context("invariant: BIRD is there")?;
+        let theirs = wait::until("BIRD's traffic moves", LIMIT, || router.moved_after(since))?;
+        Router::sends_by(&self.arena, Link::B).map_err(anyhow::Error::msg)?;
+        let verdict = Verdict::of(&flow.stop(INTERVAL), 0);
+        let ours = verdict.moved_after.filter(|_| moved);
+        let ours = ours.context("our traffic has not moved")?.as_nanos() as f64;
+        match (cause, relay) {
+            (_, Some(relay)) => self.arena.bridge(Link::A, relay)?,
+            (Fault::Drain, _) => self.drain(Link::A)?,
+            _ => self.arena.lose_nothing(Link::A)?,
+        }
+        Ok((theirs as f64 - ours) / 1e6)
+    }
+
     /// All that bgpd has logged since, as text.
     fn events_since(&self, after: u64) -> anyhow::Result<String> {
         Ok(serde_json::to_string(&self.events(after)?)?)
@@ -397,7 +468,7 @@ impl Stage {
                     Link::B => "",
                 };
                 let socket = directory.display().to_string();
-                let router = "router bgp 4200065000";
+                let router = format!("router bgp {EDGE_ASN}");
                 let line = format!("{no}neighbor {} shutdown", Link::A.at_far());
                 let words = [
                     "--vty_socket",
@@ -405,7 +476,7 @@ impl Stage {
                     "-c",
                     "configure terminal",
                     "-c",
-                    router,
+                    &router,
                     "-c",
                     &line,
                 ];
@@ -420,6 +491,11 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
+const OUTAGE_BY_TCPDUMP: Quantity = Quantity::milliseconds("outage by tcpdump");
+const LOST_BY_TCPDUMP: Quantity = Quantity::count("lost by tcpdump");
+const FAR_DRAINED: Quantity = Quantity::milliseconds("BIRD after ours, drained");
+const FAR_LATE: Quantity = Quantity::milliseconds("30 ms late");
+const FAR_LOSSY: Quantity = Quantity::milliseconds("20 % lost");
 const MINUTES: Quantity = Quantity {
     name: "watched",
     unit: "min",

@@ -150,6 +150,12 @@ impl<'a> Soak<'a> {
         }
     }
 
+    /// From 10 ms to 3 s, as often some tens of milliseconds as some seconds.
+    fn length(&mut self) -> Duration {
+        let longest = LENGTHS[usize::try_from(self.random.below(5)).unwrap_or(0)];
+        Duration::from_millis(longest / 3 + self.random.below(longest - longest / 3))
+    }
+
     /// How long it took until all was well.
     fn round(&mut self, cut: Cut, life: Life) -> anyhow::Result<Duration> {
         self.make(cut)?;
@@ -158,7 +164,7 @@ impl<'a> Soak<'a> {
             self.bgpd.kill();
             self.killed += 1;
         }
-        let length = Duration::from_millis(50 + self.random.below(450));
+        let length = self.length();
         wait::pause(length)?;
         if matches!(life, Life::Killed(_)) {
             for link in Link::BOTH {
@@ -379,6 +385,8 @@ fn setup(directory: &Path) -> Setup<'_> {
 }
 
 const PREFIXES: usize = 1000;
+/// Of cuts, milliseconds.
+const LENGTHS: [u64; 5] = [30, 100, 300, 1000, 3000];
 const SAMPLE: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What an allocator may take for itself, octets.

@@ -11,8 +11,10 @@ use bgp_core::Family;
 use ipnet::IpNet;
 
 use super::arena::{Arena, Link};
+use super::capture::Capture;
 use super::edge::{self, Setup};
 use super::far::{self, Far};
+use super::router::Router;
 use super::traffic::{Count, Flow, Sink};
 use super::{Bfd, Needs};
 use crate::bench::speaker::{Programs, Speaker};
@@ -31,6 +33,16 @@ pub struct Key {
     pub size: usize,
     pub bfd: Bfd,
     pub needs: Needs,
+    pub far: FarEnd,
+}
+
+/// Who is at the far end of both links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FarEnd {
+    /// Sessions of ours, which do what a fault asks.
+    Driven,
+    /// A router that moves its own traffic.
+    Bird,
 }
 
 pub struct Stage {
@@ -38,12 +50,16 @@ pub struct Stage {
     pub speaker: Speaker,
     pub processes: Vec<Process>,
     pub far: Far,
+    /// With [`FarEnd::Bird`].
+    pub router: Option<Router>,
+    /// tcpdump watches each fault.
+    pub captures: bool,
     pub arena: Arena,
     pub prefixes: Arc<[IpNet]>,
     pub directory: tempfile::TempDir,
     programs: Programs,
     flows: u64,
-    _bfd: Process,
+    _bfd: Option<Process>,
     _reflector: Process,
     _sink: Sink,
 }
@@ -88,7 +104,6 @@ impl Stage {
         let table = Table::new(Family::Ipv4, key.size, seed)?;
         let arena = Arena::create(&speaker.name().to_lowercase())?;
         let sink = Sink::open(&arena)?;
-        let bfd = far::start_bfd(&programs.bird, &arena, &at_far, key.bfd)?;
         let reflector = far::start_reflector(&programs.bgpd, &arena, &at_far)?;
         let setup = Setup {
             bfd: key.bfd,
@@ -96,12 +111,24 @@ impl Stage {
             directory: &at_edge,
         };
         let processes = edge::start(speaker, programs, &arena, setup)?;
-        let far = Far::start(&arena, &table, seed)?;
+        let (far, bfd, router) = match key.far {
+            FarEnd::Driven => {
+                let bfd = far::start_bfd(&programs.bird, &arena, &at_far, key.bfd)?;
+                (Far::start(&arena, &table, seed)?, Some(bfd), None)
+            }
+            FarEnd::Bird => {
+                let (bird, prefixes) = (&programs.bird, &table.prefixes);
+                let router = Router::start(bird, &arena, &at_far, key.bfd, prefixes)?;
+                (Far::of_another(), None, Some(router))
+            }
+        };
         let mut stage = Self {
             key,
             speaker,
             processes,
             far,
+            router,
+            captures: false,
             arena,
             prefixes: table.prefixes.into(),
             directory,
@@ -134,6 +161,12 @@ impl Stage {
     pub fn flow_every(&mut self, interval: Duration) -> anyhow::Result<Flow> {
         self.flows += 1;
         Flow::start(&self.arena, &self.prefixes, interval, self.flows)
+    }
+
+    /// Of the flow that is to come, where it is wanted.
+    pub fn capture(&self) -> anyhow::Result<Option<Capture>> {
+        let capture = || Capture::start(&self.arena, self.directory.path());
+        self.captures.then(capture).transpose()
     }
 
     /// Waits until both sessions are up and all traffic takes a link.
