@@ -27,14 +27,29 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// The operator asked for something that can't be, or AWS said no. Exit 1.
+/// The operator asked for something that can't be, or AWS said no. Exit 1; 2 where
+/// what was asked for makes no sense, which the command line's grammar can't see.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Refused(String);
+#[error("{message}")]
+pub(crate) struct Refused {
+    message: String,
+    exit: u8,
+}
 
 impl Refused {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self {
+            message: message.into(),
+            exit: 1,
+        }
+    }
+
+    /// Wrong usage.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            exit: 2,
+            ..Self::new(message)
+        }
     }
 }
 
@@ -85,7 +100,9 @@ fn main() -> ExitCode {
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     let refused = error.chain().any(|cause| {
-        cause.is::<Refused>()
+        cause
+            .downcast_ref::<Refused>()
+            .is_some_and(|refused| refused.exit == 1)
             || cause
                 .downcast_ref::<aws::AwsError>()
                 .is_some_and(|error| error.outcome == aws::Outcome::Refused)

@@ -246,9 +246,12 @@ fn what_can_not_be_reached_says_what_where_and_what_to_do() {
     run.fails(2, "no AWS credentials");
     assert!(run.err.contains("--profile"), "{run:?}");
     let run = run_dxctl(&["vif", "list"], &[refused, ("AWS_REGION", "")]);
-    run.fails(1, "--region");
-    run_dxctl(&["vif", "list", "--endpoint-url", "nonsense"], &[]).fails(1, "nonsense");
-    run_dxctl(&["vif", "list", "--profile", "nope"], &[refused]).fails(2, "profile nope");
+    run.fails(2, "--region");
+    run_dxctl(&["vif", "list", "--endpoint-url", "nonsense"], &[]).fails(2, "nonsense");
+    run_dxctl(&["vif", "list", "--region", "EU Central"], &[refused]).fails(2, "is no AWS region");
+    let run = run_dxctl(&["vif", "list", "--profile", "nope"], &[refused]);
+    run.fails(2, "profile nope");
+    assert!(run.err.contains("the profile is not there"), "{run:?}");
 }
 
 #[test]

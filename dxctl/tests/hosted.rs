@@ -70,9 +70,9 @@ fn a_request_comes_from_a_file_and_keys_never_come_back() {
 fn what_does_not_fit_the_model_is_never_sent() {
     let api = Api::start(|_, _, _| Answer::Json(json!({})));
     api.dxctl(&["api", "UpdateConnection"])
-        .fails(1, "'connectionId'");
+        .fails(2, "'connectionId'");
     api.dxctl(&["api", "UpdateConection"])
-        .fails(1, "UpdateConnection is meant?");
+        .fails(2, "UpdateConnection is meant?");
     api.dxctl(&["connection", "delete", "dxcon-1"])
         .fails(1, "give --yes");
     api.dxctl(&["api", "DeleteLag", "--cli-input-json", "/nonexistent"])

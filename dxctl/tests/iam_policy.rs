@@ -15,12 +15,21 @@ use lab::aws::router::NoRouter;
 use lab::aws::seed::Seed;
 use lab::aws::server::{Server, Settings};
 use lab::aws::sigv4::{CREDENTIALS, Credentials};
-use serde_json::Value;
+use lab::aws::simulator::Caller;
+use serde_json::{Value, json};
 
 struct World {
     aws: Server,
     directory: tempfile::TempDir,
 }
+
+/// `SECRET` stands in it.
+const LAG: &str = r#"
+[[lag]]
+name = "bundle"
+macsec = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:a"]
+"#;
+const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a";
 
 const SITE: &str = r#"
 [site]
@@ -65,11 +74,28 @@ impl World {
             faults: vec![],
         };
         let aws = Server::start(settings, Box::new(NoRouter)).unwrap();
-        aws.permit(Some(Policy::parse(policy(sets).as_bytes()).unwrap()));
         let directory = tempfile::tempdir().unwrap();
         let world = Self { aws, directory };
+        world.permit(sets);
         world.write(SITE);
         world
+    }
+
+    fn permit(&self, sets: &[&str]) {
+        let policy = Policy::parse(policy(sets).as_bytes()).unwrap();
+        self.aws.permit(Some(policy));
+    }
+
+    /// Made by another, and in the site file with a MACsec key.
+    fn with_lag(&self) {
+        let caller = Caller {
+            account: CREDENTIALS[0].account.to_owned(),
+            region: "eu-central-1".to_owned(),
+        };
+        let lag = json!({ "lagName": "bundle", "location": "EqFA5", "connectionsBandwidth": "10Gbps",
+            "numberOfConnections": 1, "requestMACSec": true });
+        self.aws.ask(&caller, "CreateLag", lag).unwrap();
+        self.write(&format!("{SITE}{LAG}"));
     }
 
     fn write(&self, site: &str) {
@@ -184,14 +210,15 @@ fn who_reads_needs_no_more_than_read() {
 #[test]
 fn apply_needs_read_and_apply_and_uses_all_of_it() {
     let world = World::with(&["read", "apply"]);
+    world.with_lag();
     world.fine("apply SITE --yes");
     let changed = SITE
         .replace("mtu = 1500", "mtu = 9001\nipv6 = true")
         .replace("[\"172.31.0.0/16\"]", "[\"172.31.0.0/16\", \"10.0.0.0/8\"]")
         .replace("old = \"yes\"", "new = \"yes\"");
-    world.write(&changed);
+    world.write(&format!("{changed}{LAG}"));
     world.fine("apply SITE --yes --allow cut:prod,cut:hub,cut:far,cut:pub");
-    world.write(&changed.replace("ipv6 = true", ""));
+    world.write(&format!("{}{LAG}", changed.replace("ipv6 = true", "")));
     world.fine("apply SITE --yes --allow cut:prod");
     world.fine("plan SITE");
     uses_all_of(&world.called(), "apply");
@@ -200,11 +227,14 @@ fn apply_needs_read_and_apply_and_uses_all_of_it() {
 #[test]
 fn destroy_needs_read_and_destroy_and_uses_all_of_it() {
     let world = World::with(&["read", "apply"]);
+    world.with_lag();
     world.fine("apply SITE --yes");
-    let rights = policy(&["read", "destroy"]);
-    world
-        .aws
-        .permit(Some(Policy::parse(rights.as_bytes()).unwrap()));
+    world.permit(&["read", "destroy"]);
+    world.write(&format!(
+        "{SITE}{}",
+        LAG.replace(&format!("{SECRET:?}"), "")
+    ));
+    world.fine("apply SITE --yes --allow cut:bundle");
     world.fine("destroy SITE --yes --allow cut:prod,cut:hub,cut:far,cut:pub,cut:transit");
     uses_all_of(&world.called(), "destroy");
 }
@@ -212,7 +242,6 @@ fn destroy_needs_read_and_destroy_and_uses_all_of_it() {
 #[test]
 fn hosted_verbs_need_read_and_hosted_and_use_all_of_it() {
     let world = World::with(&["read", "hosted"]);
-    let secret = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a";
     let group = "dxrg-0123456789abcdef0";
     for words in [
         "connection list --hosted-on dxcon-fglab001",
@@ -225,8 +254,8 @@ fn hosted_verbs_need_read_and_hosted_and_use_all_of_it() {
         "lag remove dxlag-1 dxcon-1 --yes",
         "lag update dxlag-1 --name b",
         "lag delete dxlag-1 --yes",
-        &format!("macsec add dxcon-1 --secret {secret}"),
-        &format!("macsec remove dxcon-1 --secret {secret} --yes"),
+        &format!("macsec add dxcon-1 --secret {SECRET}"),
+        &format!("macsec remove dxcon-1 --secret {SECRET} --yes"),
         "macsec mode dxcon-1 must-encrypt --yes",
         "proposal list",
         "proposal create --gateway g --owner 111122223333 --target vgw-1",

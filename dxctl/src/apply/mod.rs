@@ -7,6 +7,7 @@
 
 mod journal;
 mod keys;
+mod macsec;
 mod observe;
 mod perform;
 pub(crate) mod session;

@@ -88,6 +88,14 @@ impl<A: DirectConnect> Apply<'_, A> {
                 self.update_vif(id, update, before).await?;
                 Ok(None)
             }
+            Call::AssociateKey { carrier, secret } => {
+                self.associate_key(carrier, secret).await?;
+                Ok(None)
+            }
+            Call::DisassociateKey { carrier, secret } => {
+                self.disassociate_key(carrier, secret).await?;
+                Ok(None)
+            }
             Call::Tag { arn, tags } => {
                 self.aws.tag(arn, tags).await?;
                 Ok(None)

@@ -12,6 +12,7 @@ use aws_sdk_directconnect::types as sdk;
 use bgp_core::Family;
 use bgp_core::config::{AuthKey, VifKind};
 use ipnet::IpNet;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::convert::{self, virtual_interface};
@@ -65,10 +66,17 @@ impl Client {
         }
         let config = loader.load().await;
         let Some(region) = config.region() else {
-            return Err(Refused::new(
+            return Err(Refused::usage(
                 "no AWS region is chosen: give --region, set AWS_REGION, or add `region` to the profile in ~/.aws/config",
             ));
         };
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if region.as_ref().is_empty() || !region.as_ref().chars().all(fits) {
+            return Err(Refused::usage(format!(
+                "{:?} is no AWS region: write it as eu-central-1, in --region, AWS_REGION or ~/.aws/config",
+                region.as_ref()
+            )));
+        }
         // Without credentials the first call says so.
         let mut place = format!("Direct Connect in {region}");
         let mut builder = Builder::from(&config);
@@ -382,6 +390,16 @@ impl DirectConnect for Client {
         ))
     }
 
+    async fn associate_macsec_key(&self, carrier: &str, secret: &str) -> Result<(), AwsError> {
+        let input = json!({ "connectionId": carrier, "secretARN": secret });
+        self.any("AssociateMacSecKey", &input).await.map(drop)
+    }
+
+    async fn disassociate_macsec_key(&self, carrier: &str, secret: &str) -> Result<(), AwsError> {
+        let input = json!({ "connectionId": carrier, "secretARN": secret });
+        self.any("DisassociateMacSecKey", &input).await.map(drop)
+    }
+
     async fn secret(&self, at: &SecretAt) -> Result<Zeroizing<String>, AwsError> {
         self.secret_text(at).await
     }
@@ -519,7 +537,7 @@ fn check_url(url: &str) -> Result<(), Refused> {
     if well_formed {
         return Ok(());
     }
-    Err(Refused::new(format!(
+    Err(Refused::usage(format!(
         "`{url}` is no endpoint: write it as https://host or http://host:port"
     )))
 }

@@ -96,7 +96,17 @@ pub(super) fn connection(connection: &sdk::Connection) -> Carrier {
             .to_owned(),
         jumbo_frames: connection.jumbo_frame_capable(),
         hosted_vlan: vlan(connection.vlan()),
+        macsec: macsec(connection.mac_sec_keys()),
+        tags: connection.tags().iter().map(tag).collect(),
     }
+}
+
+/// Those that are there, or coming.
+fn macsec(keys: &[sdk::MacSecKey]) -> Vec<String> {
+    let stays =
+        |key: &&sdk::MacSecKey| !matches!(key.state(), Some("disassociating" | "disassociated"));
+    let secrets = keys.iter().filter(stays).filter_map(|key| key.secret_arn());
+    secrets.map(str::to_owned).collect()
 }
 
 pub(super) fn lag(lag: &sdk::Lag) -> Carrier {
@@ -107,6 +117,8 @@ pub(super) fn lag(lag: &sdk::Lag) -> Carrier {
         state: lag.lag_state().map_or("unknown", |s| s.as_str()).to_owned(),
         jumbo_frames: lag.jumbo_frame_capable(),
         hosted_vlan: None,
+        macsec: macsec(lag.mac_sec_keys()),
+        tags: lag.tags().iter().map(tag).collect(),
     }
 }
 

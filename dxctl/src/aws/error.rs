@@ -181,6 +181,12 @@ fn from_dispatch(chain: &str) -> (String, &'static str) {
         || lower.contains("identity")
         || lower.contains("token provider")
     {
+        if chain.contains("provider was not enabled") {
+            return (
+                "the profile is not there, or it has no credentials".to_owned(),
+                "Look at ~/.aws/config and ~/.aws/credentials (aws configure list-profiles), or choose another with --profile.",
+            );
+        }
         // The SDK's own words there are a list of its providers.
         let cause = match chain.contains("no credentials found in chain") {
             true => "there are no AWS credentials: none in the environment, the shared files, or from this machine's role".to_owned(),

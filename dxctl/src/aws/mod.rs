@@ -120,6 +120,11 @@ pub(crate) trait DirectConnect {
         router_type: &str,
     ) -> Result<Zeroizing<String>, AwsError>;
 
+    /// Asks once. The key is in the secret of this ARN.
+    async fn associate_macsec_key(&self, carrier: &str, secret: &str) -> Result<(), AwsError>;
+
+    async fn disassociate_macsec_key(&self, carrier: &str, secret: &str) -> Result<(), AwsError>;
+
     /// A secret that Secrets Manager or Systems Manager keeps.
     async fn secret(&self, at: &SecretAt) -> Result<Zeroizing<String>, AwsError>;
 
@@ -145,6 +150,8 @@ pub(crate) mod tests {
             state: "available".into(),
             jumbo_frames: Some(true),
             hosted_vlan: None,
+            macsec: Vec::new(),
+            tags: Vec::new(),
         }
     }
 

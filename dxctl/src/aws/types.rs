@@ -206,6 +206,9 @@ pub(crate) struct Carrier {
     pub(crate) jumbo_frames: Option<bool>,
     /// A hosted connection has one VLAN, given by the partner.
     pub(crate) hosted_vlan: Option<VlanId>,
+    /// The ARNs of the secrets of its MACsec keys.
+    pub(crate) macsec: Vec<String>,
+    pub(crate) tags: Vec<Tag>,
 }
 
 #[derive(Clone, Debug)]

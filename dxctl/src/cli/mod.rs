@@ -4,22 +4,21 @@ mod around;
 mod examples;
 mod failover;
 mod hosted;
+mod pick;
 mod router_config;
 mod site;
 mod value;
+mod vif;
 mod watching;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use bgp_core::config::VifKind;
-use bgp_core::{Asn, Family, RouterId, VlanId};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use ipnet::{IpNet, Ipv4Net};
+use bgp_core::{Family, RouterId};
+use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 
-use crate::aws::{Access, Tag};
-use crate::pick::Detail;
+use crate::aws::Access;
 
 pub(crate) use around::{
     CompletionsArgs, CostArgs, ExportCommand, IamPolicyArgs, ManArgs, TerraformArgs, VerbSet,
@@ -29,9 +28,17 @@ pub(crate) use hosted::{
     ApiArgs, ConnectionCommand, EncryptionMode, HostArgs, LagCommand, LagCreateArgs, MacsecCommand,
     ProposalCommand, ResiliencyCommand, TagCommand,
 };
+pub(crate) use pick::{
+    AddressCommand, AddressPickArgs, AsnBits, AsnCommand, AsnPickArgs, Explain, VlanCommand,
+    VlanPickArgs,
+};
 pub(crate) use router_config::{BackupArgs, OfVifArgs, RouterConfigArgs};
 pub(crate) use site::{ApplyArgs, Consent, DestroyArgs, ImportArgs, PlanArgs, Run, ValidateArgs};
 pub(crate) use value::{Addresses, Auto, PerVif, Preference};
+pub(crate) use vif::{
+    GivenKey, Goal, KeySource, VifAddPeerArgs, VifAllocateArgs, VifCommand, VifConfirmArgs,
+    VifCreateArgs, VifDeleteArgs, VifListArgs, VifRotateKeyArgs, VifShowArgs, VifWaitArgs,
+};
 pub(crate) use watching::{CheckArgs, EventsArgs, MonitorArgs};
 
 /// Create, watch and explain AWS Direct Connect virtual interfaces.
@@ -77,23 +84,6 @@ impl Global {
             profile: self.profile.clone(),
             region: self.region.clone(),
             endpoint_url: self.endpoint_url.clone(),
-        }
-    }
-}
-
-/// On every verb that chooses something for the operator.
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Explain {
-    /// For each choice, tell all that was looked at and why it could not be chosen
-    #[arg(long)]
-    explain: bool,
-}
-
-impl Explain {
-    pub(crate) fn detail(self) -> Detail {
-        match self.explain {
-            true => Detail::Everything,
-            false => Detail::Reason,
         }
     }
 }
@@ -193,305 +183,6 @@ pub(crate) enum Command {
     /// Write manual pages
     #[command(after_help = around::MAN_EXAMPLES)]
     Man(ManArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AsnCommand {
-    /// Pick a private AS number that nothing on this account uses
-    #[command(after_help = examples::ASN_EXAMPLES)]
-    Pick(AsnPickArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AsnPickArgs {
-    /// Width of the number: 16 picks from 64512–65534, 32 from 4200000000–4294967294
-    #[arg(long, default_value = "16")]
-    pub(crate) bits: AsnBits,
-    /// Derive the number from a name, so that the same site gets the same number
-    #[arg(long, value_name = "NAME")]
-    pub(crate) seed: Option<String>,
-    /// Never pick these
-    #[arg(long, value_name = "ASN", value_parser = value::asn)]
-    pub(crate) avoid: Vec<Asn>,
-    /// Don't ask AWS what is in use
-    #[arg(long)]
-    pub(crate) offline: bool,
-    #[command(flatten)]
-    pub(crate) explain: Explain,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum AsnBits {
-    #[value(name = "16")]
-    Sixteen,
-    #[value(name = "32")]
-    ThirtyTwo,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum VlanCommand {
-    /// Pick the lowest VLAN that is free on a connection
-    #[command(after_help = examples::VLAN_EXAMPLES)]
-    Pick(VlanPickArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VlanPickArgs {
-    /// Connection (dxcon-…) or LAG (dxlag-…)
-    #[arg(long, value_name = "ID")]
-    pub(crate) connection: String,
-    /// Start here
-    #[arg(long, value_name = "VLAN", default_value = "1", value_parser = value::vlan)]
-    pub(crate) from: VlanId,
-    #[command(flatten)]
-    pub(crate) explain: Explain,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AddressCommand {
-    /// Pick a free pair of addresses: AWS's end, then ours
-    #[command(after_help = examples::ADDRESS_EXAMPLES)]
-    Pick(AddressPickArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AddressPickArgs {
-    /// Out of these addresses
-    #[arg(long, value_name = "PREFIX", default_value = "169.254.0.0/16")]
-    pub(crate) pool: Ipv4Net,
-    /// Mask of the pair
-    #[arg(long, value_name = "LENGTH", default_value = "30", value_parser = clap::value_parser!(u8).range(30..=31))]
-    pub(crate) length: u8,
-    /// Never inside these
-    #[arg(long, value_name = "PREFIX")]
-    pub(crate) avoid: Vec<Ipv4Net>,
-    /// ipv6 needs no picking: AWS assigns it
-    #[arg(long, default_value = "ipv4", value_parser = value::family)]
-    pub(crate) family: Family,
-    /// Don't ask AWS what is in use
-    #[arg(long)]
-    pub(crate) offline: bool,
-    #[command(flatten)]
-    pub(crate) explain: Explain,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum VifCommand {
-    /// Create a virtual interface
-    #[command(after_help = examples::VIF_CREATE_EXAMPLES)]
-    Create(VifCreateArgs),
-    /// Add the session of the other address family
-    #[command(after_help = examples::VIF_ADD_PEER_EXAMPLES)]
-    AddPeer(VifAddPeerArgs),
-    /// Change a session's MD5 key, at AWS and at bgpd, with one restart of the session
-    #[command(after_help = examples::VIF_ROTATE_KEY_EXAMPLES)]
-    RotateKey(VifRotateKeyArgs),
-    /// Create a virtual interface for another account, on a connection of ours
-    #[command(after_help = examples::VIF_ALLOCATE_EXAMPLES)]
-    Allocate(VifAllocateArgs),
-    /// Accept a virtual interface that another account has allocated to this one
-    #[command(after_help = examples::VIF_CONFIRM_EXAMPLES)]
-    Confirm(VifConfirmArgs),
-    /// List virtual interfaces
-    #[command(after_help = examples::VIF_LIST_EXAMPLES)]
-    List(VifListArgs),
-    /// Show one virtual interface
-    #[command(after_help = examples::VIF_SHOW_EXAMPLES)]
-    Show(VifShowArgs),
-    /// Wait until a virtual interface is provisioned, or its sessions are up
-    #[command(after_help = examples::VIF_WAIT_EXAMPLES)]
-    Wait(VifWaitArgs),
-    /// Delete a virtual interface
-    #[command(after_help = examples::VIF_DELETE_EXAMPLES)]
-    Delete(VifDeleteArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VifCreateArgs {
-    /// private (a VPC or Direct Connect gateway), transit (transit gateways), public (AWS's public prefixes)
-    #[arg(long, value_parser = value::kind)]
-    pub(crate) kind: VifKind,
-    /// Connection (dxcon-…) or LAG (dxlag-…)
-    #[arg(long, value_name = "ID")]
-    pub(crate) connection: String,
-    /// Name: up to 100 of a–z, 0–9 and -
-    #[arg(long)]
-    pub(crate) name: String,
-    /// VLAN, or `auto`: the lowest free one
-    #[arg(long, default_value = "auto", value_parser = value::auto_vlan)]
-    pub(crate) vlan: Auto<VlanId>,
-    /// Our AS number, or `auto`: a free private one
-    #[arg(long, default_value = "auto", value_parser = value::auto_asn)]
-    pub(crate) asn: Auto<Asn>,
-    /// AMAZON/LENGTH,OURS/LENGTH; `auto`: a free pair; `aws`: AWS assigns
-    #[arg(long, default_value = "auto", value_name = "auto|aws|A/LEN,B/LEN")]
-    pub(crate) addresses: Addresses,
-    /// Octets: 1500, 8500 (transit, private) or 9001 (private)
-    #[arg(long)]
-    pub(crate) mtu: Option<u32>,
-    /// Virtual private gateway (vgw-…) or Direct Connect gateway (its UUID)
-    #[arg(long, value_name = "ID")]
-    pub(crate) gateway: Option<String>,
-    #[command(flatten)]
-    pub(crate) key: KeySource,
-    /// Tag; may be repeated
-    #[arg(long = "tag", value_name = "KEY=VALUE")]
-    pub(crate) tags: Vec<Tag>,
-    /// Prefix of ours to announce to AWS (public only); may be repeated
-    #[arg(long, value_name = "PREFIX", value_delimiter = ',')]
-    pub(crate) route_filter_prefix: Vec<IpNet>,
-    /// Address family of the session
-    #[arg(long, default_value = "ipv4", value_parser = value::family)]
-    pub(crate) family: Family,
-    /// Wait until AWS has provisioned it, at most so long
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = value::seconds)]
-    pub(crate) wait: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) explain: Explain,
-}
-
-/// Where the MD5 key comes from. Never from the command line itself, which
-/// every user of the machine can read.
-#[derive(Debug, Args)]
-pub(crate) struct KeySource {
-    #[command(flatten)]
-    pub(crate) given: GivenKey,
-    /// Generate a key here and keep it in --key-out [default: AWS generates one]
-    #[arg(
-        long,
-        help_heading = "MD5 key",
-        requires = "key_out",
-        conflicts_with_all = ["auth_key_file", "auth_key_stdin", "auth_key_from"]
-    )]
-    pub(crate) generate_auth_key: bool,
-    /// Where to write the generated key, mode 0600
-    #[arg(
-        long,
-        help_heading = "MD5 key",
-        value_name = "FILE",
-        requires = "generate_auth_key"
-    )]
-    pub(crate) key_out: Option<PathBuf>,
-}
-
-/// A key that exists.
-#[derive(Debug, Args)]
-pub(crate) struct GivenKey {
-    /// Take the MD5 key from a file that only its owner can read
-    #[arg(
-        long,
-        help_heading = "MD5 key",
-        value_name = "FILE",
-        conflicts_with_all = ["auth_key_stdin", "auth_key_from"]
-    )]
-    pub(crate) auth_key_file: Option<PathBuf>,
-    /// Take it from standard input, a pipe
-    #[arg(long, help_heading = "MD5 key", conflicts_with = "auth_key_from")]
-    pub(crate) auth_key_stdin: bool,
-    /// Take it from env:NAME, secretsmanager:NAME-OR-ARN[#MEMBER] or ssm:/PATH
-    #[arg(long, help_heading = "MD5 key", value_name = "SOURCE")]
-    pub(crate) auth_key_from: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VifRotateKeyArgs {
-    /// Identifier (dxvif-…) or name
-    pub(crate) vif: String,
-    /// Which session, where there are two
-    #[arg(long, value_parser = value::family)]
-    pub(crate) family: Option<Family>,
-    #[command(flatten)]
-    pub(crate) key: GivenKey,
-    /// Where bgpd.toml is, which names the session's key file
-    #[arg(long, value_name = "DIR", default_value = "/etc/bgpd")]
-    pub(crate) out_dir: PathBuf,
-    /// Don't ask
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// How long to wait for each of AWS's states, and for the session
-    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = value::seconds)]
-    pub(crate) timeout: Duration,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VifAllocateArgs {
-    /// Account that gets it, and confirms it
-    #[arg(long, value_name = "ACCOUNT")]
-    pub(crate) to_account: String,
-    #[command(flatten)]
-    pub(crate) vif: VifCreateArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VifConfirmArgs {
-    /// Identifier (dxvif-…) or name
-    pub(crate) vif: String,
-    /// Virtual private gateway (vgw-…) or Direct Connect gateway (its UUID); a public interface has none
-    #[arg(long, value_name = "ID")]
-    pub(crate) gateway: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VifAddPeerArgs {
-    /// Identifier (dxvif-…) or name
-    pub(crate) vif: String,
-    /// Address family of the new session
-    #[arg(long, default_value = "ipv6", value_parser = value::family)]
-    pub(crate) family: Family,
-    /// AMAZON/LENGTH,OURS/LENGTH; `auto`: a free pair; `aws`: AWS assigns (IPv6: always)
-    #[arg(long, default_value = "auto", value_name = "auto|aws|A/LEN,B/LEN")]
-    pub(crate) addresses: Addresses,
-    #[command(flatten)]
-    pub(crate) key: KeySource,
-    #[command(flatten)]
-    pub(crate) explain: Explain,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VifListArgs {
-    /// Only those on this connection or LAG
-    #[arg(long, value_name = "ID")]
-    pub(crate) connection: Option<String>,
-    /// Also those that are deleted (AWS lists them for 15 minutes)
-    #[arg(long)]
-    pub(crate) deleted: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VifShowArgs {
-    /// Identifier (dxvif-…) or name
-    pub(crate) vif: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VifWaitArgs {
-    /// Identifier (dxvif-…) or name
-    pub(crate) vif: String,
-    /// provisioned: AWS has made it (`down` until BGP is up); up: every session is up; deleted
-    #[arg(long = "for", value_name = "WHAT", default_value = "provisioned")]
-    pub(crate) goal: Goal,
-    /// At most so long
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = value::seconds)]
-    pub(crate) timeout: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Goal {
-    Provisioned,
-    Up,
-    Deleted,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VifDeleteArgs {
-    /// Identifier (dxvif-…) or name
-    pub(crate) vif: String,
-    /// Don't ask
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Wait until it is gone, at most so long
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", value_parser = value::seconds)]
-    pub(crate) wait: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -83,7 +83,7 @@ impl Call<'_> {
         MODEL
             .check_written(self.operation, &self.input)
             .map_err(|error| {
-                Refused::new(format!(
+                Refused::usage(format!(
                     "the request doesn't fit {}: {error}\n  nothing was sent; dxctl api {} --generate-cli-skeleton shows what is required",
                     self.operation, self.operation
                 ))
@@ -153,7 +153,7 @@ fn known(operation: &str) -> Result<(), Refused> {
         || "dxctl api --list names them".to_owned(),
         |name| format!("{name} is meant?"),
     );
-    Err(Refused::new(format!(
+    Err(Refused::usage(format!(
         "Direct Connect has no operation {operation}: {hint}"
     )))
 }

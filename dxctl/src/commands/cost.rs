@@ -20,7 +20,7 @@ pub(super) async fn run(args: CostArgs, global: &Global) -> anyhow::Result<Verdi
         )
     } else {
         let region = args.in_region.clone();
-        let region = region.ok_or_else(|| Refused::new("--port needs --in-region too"))?;
+        let region = region.ok_or_else(|| Refused::usage("--port needs --in-region too"))?;
         (args.ports.clone(), region)
     };
     if ports.is_empty() {

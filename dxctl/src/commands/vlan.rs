@@ -28,7 +28,7 @@ pub(super) async fn pick(args: VlanPickArgs, global: &Global) -> anyhow::Result<
 
 pub(super) async fn find_carrier(aws: &impl DirectConnect, id: &str) -> anyhow::Result<Carrier> {
     if !(id.starts_with("dxcon-") || id.starts_with("dxlag-")) {
-        return Err(Refused::new(format!(
+        return Err(Refused::usage(format!(
             "`{id}` is no connection: give the identifier of a connection (dxcon-…) or LAG (dxlag-…)"
         ))
         .into());

@@ -5,6 +5,7 @@
 //! `vifs` compare, `step` says what a change is and what it will cut, `show` tells
 //! people. A virtual interface is known by its connection and VLAN.
 
+mod carriers;
 mod gateways;
 mod new_vif;
 mod resolve;
@@ -79,6 +80,7 @@ pub(crate) fn plan(wanted: Wanted<'_>, observed: &Observed) -> Result<Plan, Impo
     let resolved = resolve::resolve(wanted.site, observed, &mut problems);
     let mut phases = Phases::default();
     let mut plan = Plan::default();
+    carriers::compare(wanted.site, observed, &resolved, &mut phases);
     gateways::compare(
         wanted.site,
         observed,
@@ -126,6 +128,7 @@ pub(crate) struct Impossible(Vec<String>);
 /// Steps by what has to be done before what.
 #[derive(Debug, Default)]
 struct Phases {
+    make_keys: Vec<Step>,
     make_gateways: Vec<Step>,
     associate: Vec<Step>,
     delete_vifs: Vec<Step>,
@@ -135,11 +138,13 @@ struct Phases {
     tags: Vec<Step>,
     disassociate: Vec<Step>,
     delete_gateways: Vec<Step>,
+    delete_keys: Vec<Step>,
 }
 
 impl Phases {
     fn in_order(self) -> Vec<Step> {
         [
+            self.make_keys,
             self.make_gateways,
             self.associate,
             self.delete_vifs,
@@ -149,6 +154,7 @@ impl Phases {
             self.tags,
             self.disassociate,
             self.delete_gateways,
+            self.delete_keys,
         ]
         .concat()
     }

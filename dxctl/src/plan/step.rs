@@ -10,7 +10,7 @@ use crate::site::KeySource;
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) action: Action,
-    /// `vif`, `gateway`, `association`.
+    /// `vif`, `gateway`, `association`, `connection`, `lag`.
     pub(crate) kind: &'static str,
     /// As the site file calls it.
     pub(crate) name: String,
@@ -100,6 +100,15 @@ impl Cut {
 /// What to ask of AWS. Names stand for what an earlier step makes.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
+    /// For MACsec, by its secret's ARN.
+    AssociateKey {
+        carrier: String,
+        secret: String,
+    },
+    DisassociateKey {
+        carrier: String,
+        secret: String,
+    },
     CreateGateway(NewGateway),
     DeleteGateway {
         id: String,

@@ -125,6 +125,32 @@ fn an_empty_account_gets_everything_in_order() {
 }
 
 #[test]
+fn tags_and_macsec_keys_of_a_connection_are_all_there_are_where_the_file_names_any() {
+    let site = SITE.replace(
+        "[[connection]]\nname = \"trunk\"\n",
+        "[[connection]]\nname = \"trunk\"\ntags = { team = \"net\" }\nmacsec = [\"arn:aws:secretsmanager:r:1:secret:new\"]\n",
+    );
+    let mut observed = made();
+    assert!(planned(SITE, &observed).unwrap().is_empty());
+    observed.carriers[0].macsec = vec!["arn:aws:secretsmanager:r:1:secret:old".into()];
+    let plan = planned(&site, &observed).unwrap();
+    let expected = [
+        "change connection trunk",
+        "change connection trunk",
+        "change connection trunk [cut:trunk]",
+    ];
+    assert_eq!(steps(&plan), expected);
+    let listing = listing(&plan);
+    for line in [
+        "macsec: arn:aws:secretsmanager:r:1:secret:new",
+        "tag: team=net",
+        "secret:old goes",
+    ] {
+        assert!(listing.contains(line), "{listing}");
+    }
+}
+
+#[test]
 fn what_is_as_wanted_is_left() {
     check(SITE, &made(), &[]);
     // `down` and states that nobody knows are states of an interface that is there.
@@ -217,7 +243,11 @@ fn another_key_is_a_cut_and_is_not_shown() {
         steps(&plan),
         ["delete vif prod [cut:prod]", "create vif prod"]
     );
-    let shown = format!("{}{}{plan:?}", listing(&plan), to_json(&plan, Detail::Everything));
+    let shown = format!(
+        "{}{}{plan:?}",
+        listing(&plan),
+        to_json(&plan, Detail::Everything)
+    );
     assert!(!shown.contains("canary"), "{shown}");
     let mut observed = made();
     observed.vifs[0].peers[0].key = crate::aws::PeerKey::Hidden;

@@ -2,10 +2,10 @@
 
 use bgp_core::config::table::{Keys, Table};
 
-use super::{Carrier, CarrierKind, Entry};
+use super::{Carrier, CarrierKind, Entry, tags};
 
 const KEYS: Keys = Keys {
-    known: &["name", "id"],
+    known: &["name", "id", "macsec", "tags"],
     refused: &[],
 };
 
@@ -34,11 +34,31 @@ fn one(table: Table<'_>, what: CarrierKind) -> Entry<'_, Carrier> {
         true => Ok(text.to_owned()),
         false => Err(format!("{text:?} is not of the form \"{prefix}…\"")),
     });
+    let keys = table.list("macsec", secret);
+    let macsec = table
+        .has("macsec")
+        .then(|| keys.into_iter().map(|at| at.value).collect());
+    let tags = tags(&table);
     let wrong_id = table.has("id") && id.is_none();
     let read = name.as_ref().filter(|_| !wrong_id).map(|name| Carrier {
         name: name.value.clone(),
         what,
         id: id.map(|at| at.value),
+        macsec,
+        tags,
     });
     Entry { table, name, read }
+}
+
+/// Never the key itself, and never quoted: it may be one.
+fn secret(text: &str) -> Result<String, String> {
+    let mut parts = text.split(':');
+    let is_arn = parts.next() == Some("arn") && parts.nth(1) == Some("secretsmanager");
+    match is_arn {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "a MACsec key is named by its secret's ARN: \"arn:aws:secretsmanager:…\"; the key itself never stands here"
+                .to_owned(),
+        ),
+    }
 }

@@ -61,6 +61,9 @@ pub(crate) struct Carrier {
     pub(crate) what: CarrierKind,
     /// `None`: the one that has this name at AWS.
     pub(crate) id: Option<String>,
+    /// The ARNs of its MACsec keys' secrets; `None`: as they are.
+    pub(crate) macsec: Option<Vec<String>>,
+    pub(crate) tags: Option<Vec<Tag>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

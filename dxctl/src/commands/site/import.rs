@@ -51,10 +51,7 @@ struct Found {
 async fn gather(aws: &impl DirectConnect, only: &[String]) -> anyhow::Result<Found> {
     let vifs = aws.virtual_interfaces(Filter::All).await?;
     let mut carriers = aws.connections().await?;
-    let on_lag = |vif: &VirtualInterface| vif.carrier.starts_with("dxlag-");
-    if vifs.iter().any(on_lag) || only.iter().any(|id| id.starts_with("dxlag-")) {
-        carriers.extend(aws.lags().await?);
-    }
+    carriers.extend(aws.lags().await?);
     for id in only {
         if !carriers.iter().any(|carrier| carrier.id == *id) {
             return Err(Refused::new(format!(
@@ -208,6 +205,11 @@ impl Text {
         });
         self.quoted("name", &names[&carrier.id]);
         self.quoted("id", &carrier.id);
+        if !carrier.macsec.is_empty() {
+            let secrets: Vec<String> = carrier.macsec.iter().map(|arn| quoted(arn)).collect();
+            self.plain("macsec", format_args!("[{}]", secrets.join(", ")));
+        }
+        self.tags(&carrier.tags);
     }
 
     fn gateway(
