@@ -1,6 +1,7 @@
 //! What every round begins with: a lane, a speaker that listens, and a driver.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,7 +18,7 @@ pub struct Stage {
     family: Family,
     neighbors: Vec<Neighbor>,
     hold_time: u16,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Stage {
@@ -28,6 +29,21 @@ impl Stage {
         kernel: Kernel,
         hold_time: u16,
     ) -> anyhow::Result<Self> {
+        Self::set_with(speaker, programs, neighbors, kernel, hold_time, |_| {
+            Ok(String::new())
+        })
+    }
+
+    /// `furnish` puts more into the lane, before the speaker is started, and says
+    /// what more the speaker's configuration is to have.
+    pub fn set_with(
+        speaker: Speaker,
+        programs: &Programs,
+        neighbors: Vec<Neighbor>,
+        kernel: Kernel,
+        hold_time: u16,
+        furnish: impl FnOnce(&Lane) -> anyhow::Result<String>,
+    ) -> anyhow::Result<Self> {
         let first = neighbors.first().context("no neighbors")?;
         let family = Family::of(first.address);
         let directory = tempfile::tempdir()?;
@@ -35,12 +51,14 @@ impl Stage {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(directory.path(), open)?;
         let lane = Lane::create(family, &neighbors)?;
+        let more = furnish(&lane)?;
         let setup = Setup {
             family,
             neighbors: &neighbors,
             hold_time,
             kernel,
             directory: directory.path(),
+            more: &more,
         };
         Ok(Self {
             running: speaker.start(programs, &lane, &setup)?,
@@ -49,8 +67,13 @@ impl Stage {
             family,
             neighbors,
             hold_time,
-            _directory: directory,
+            directory,
         })
+    }
+
+    /// Of the speaker's files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Calls `play` where the neighbors are.

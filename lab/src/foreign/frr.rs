@@ -38,15 +38,10 @@ pub fn start(
     zebra: Zebra<'_>,
 ) -> anyhow::Result<Frr> {
     let config = write_private(directory.join("frr.conf"), text)?;
-    let zebra_config = write_private(directory.join("zebra.conf"), "")?;
-    // Both daemons run as frr.
-    run(
-        Command::new("chown").args(["-R", "frr:frr"]).arg(directory),
-        None,
-    )?;
+    belongs_to_frr(directory)?;
     let zebra = match zebra {
         Zebra::Without => None,
-        Zebra::With { options } => Some(start_zebra(namespace, directory, &zebra_config, options)?),
+        Zebra::With { options } => Some(start_zebra(namespace, directory, options)?),
     };
     Ok(Frr {
         bgpd: daemon(namespace, directory, "bgpd", &config, &[])?,
@@ -54,15 +49,17 @@ pub fn start(
     })
 }
 
-fn start_zebra(
+/// For the daemons that are started after it.
+pub fn start_zebra(
     namespace: &Namespace,
     directory: &Path,
-    config: &Path,
     options: &[&str],
 ) -> anyhow::Result<Process> {
+    let config = write_private(directory.join("zebra.conf"), "")?;
+    belongs_to_frr(directory)?;
     // What an earlier run has left would look like a zebra that listens.
     let _none = std::fs::remove_file(directory.join(ZEBRA_SOCKET));
-    let zebra = daemon(namespace, directory, "zebra", config, options)?;
+    let zebra = daemon(namespace, directory, "zebra", &config, options)?;
     wait::until("zebra listens", PATIENCE, || {
         match directory.join(ZEBRA_SOCKET).exists() {
             true => Ok(()),
@@ -75,11 +72,20 @@ fn start_zebra(
 /// BFD for the peers that bgpd names to it. Start it after the others.
 pub fn start_bfdd(namespace: &Namespace, directory: &Path, text: &str) -> anyhow::Result<Process> {
     let config = write_private(directory.join("bfdd.conf"), text)?;
-    run(Command::new("chown").arg("frr:frr").arg(&config), None)?;
+    belongs_to_frr(&config)?;
     let socket = directory.join("bfdd.sock");
     let options = ["--bfdctl".to_owned(), socket.display().to_string()];
     let options = options.each_ref().map(String::as_str);
     Ok(daemon(namespace, directory, "bfdd", &config, &options)?)
+}
+
+/// The daemons run as frr.
+fn belongs_to_frr(path: &Path) -> crate::world::Result<()> {
+    run(
+        Command::new("chown").args(["-R", "frr:frr"]).arg(path),
+        None,
+    )
+    .map(drop)
 }
 
 fn daemon(

@@ -1,6 +1,7 @@
 //! The scenarios: each a file, each one or more cases, in which several
 //! entrants take turns.
 
+mod bfd;
 mod churn;
 pub mod failover;
 mod ipv6;
@@ -40,6 +41,8 @@ pub enum Scenario {
     Failover,
     /// As many rounds of cut and mend, for random times (only if named)
     Soak,
+    /// BFD while 1,000,000 prefixes come and go: sessions that go Down (only if named)
+    Bfd,
     /// 10,000 UPDATEs a second for ten minutes, each of which changes the kernel
     Churn,
 }
@@ -91,7 +94,7 @@ pub enum Rounds {
 impl Scenario {
     /// Those that take hours are run when they are named.
     pub const fn is_for_everyone(self) -> bool {
-        !matches!(self, Self::Failover | Self::Soak)
+        !matches!(self, Self::Failover | Self::Soak | Self::Bfd)
     }
 
     pub fn name(self) -> &'static str {
@@ -104,6 +107,7 @@ impl Scenario {
             Self::Kernel => "kernel",
             Self::Failover => "failover",
             Self::Soak => "soak",
+            Self::Bfd => "bfd",
             Self::Churn => "churn",
         }
     }
@@ -118,6 +122,7 @@ impl Scenario {
             Self::Kernel => kernel::cases(options),
             Self::Failover => failover::cases(options),
             Self::Soak => Ok(vec![failover::soak_case(options)]),
+            Self::Bfd => bfd::cases(options),
             Self::Churn => churn::cases(options),
         }
     }

@@ -49,5 +49,5 @@ fn config(setup: &Setup<'_>) -> String {
             setup.hold_time
         );
     }
-    text
+    text + setup.more
 }

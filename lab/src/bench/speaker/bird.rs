@@ -47,5 +47,5 @@ fn config(setup: &Setup<'_>) -> String {
             setup.hold_time
         );
     }
-    text
+    text + setup.more
 }

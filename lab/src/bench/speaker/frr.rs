@@ -35,5 +35,5 @@ fn config(setup: &Setup<'_>) -> String {
             let _ = writeln!(text, "  neighbor {address} route-map nothing out");
         }
     }
-    text + " exit-address-family\nroute-map nothing deny 1\n"
+    text + " exit-address-family\nroute-map nothing deny 1\n" + setup.more
 }

@@ -41,6 +41,8 @@ pub struct Setup<'a> {
     pub kernel: Kernel,
     /// For its files.
     pub directory: &'a Path,
+    /// What its configuration has beside, in its own words.
+    pub more: &'a str,
 }
 
 /// Whether best routes go into the kernel.

@@ -41,5 +41,5 @@ fn config(setup: &Setup<'_>) -> String {
             let _ = writeln!(text, "deny to {address}");
         }
     }
-    text
+    text + setup.more
 }
