@@ -10,9 +10,10 @@ pub(super) struct Silence {
     last: Option<Reading>,
     /// Packets a second received of late, while anything was.
     rate: f64,
-    /// The longest pause of late after which the link was heard again: no longer
-    /// one is worth a suspicion.
+    /// The longest pause of late after which the link was heard again.
     usual_pause: Duration,
+    /// Suspicions of late that proved false; they fade.
+    false_alarms: f64,
     /// The transmit counter when the pause began to be noticed.
     sent_before: Option<u64>,
 }
@@ -41,6 +42,7 @@ impl Silence {
             last: None,
             rate: 0.0,
             usual_pause: Duration::ZERO,
+            false_alarms: 0.0,
             sent_before: None,
         }
     }
@@ -78,8 +80,10 @@ impl Silence {
         }
     }
 
-    /// A suspicion was false: the next one needs a longer pause.
+    /// A suspicion was false. That costs a few echoes, so some are allowed; beyond
+    /// those the next one needs a longer pause than is usual.
     pub(super) fn was_false(&mut self, now: Instant) {
+        self.false_alarms += 1.0;
         if let Some(last) = self.last {
             let pause = now.saturating_duration_since(last.at);
             self.remember_pause(pause);
@@ -87,9 +91,12 @@ impl Silence {
         self.sent_before = None;
     }
 
-    /// The link was dead, and is alive again: that pause was no usual one.
+    /// The link was dead, and is alive again: that pause was no usual one. What came
+    /// before need not come again at once, so the rate is learned anew: its absence
+    /// would be taken for usual pauses.
     pub(super) fn revived(&mut self, received: u64, now: Instant) {
         self.last = Some(Reading { received, at: now });
+        self.rate = 0.0;
         self.sent_before = None;
     }
 
@@ -122,7 +129,10 @@ impl Silence {
     fn threshold(&self) -> Option<Duration> {
         let is_busy = self.rate >= LEAST_RATE;
         let by_rate = is_busy.then(|| Duration::from_secs_f64(PACKETS / self.rate))?;
-        let by_pause = self.usual_pause.saturating_mul(2);
+        let by_pause = match self.false_alarms >= ALLOWED {
+            true => self.usual_pause.saturating_mul(2),
+            false => Duration::ZERO,
+        };
         Some(by_rate.max(by_pause).max(SHORTEST)).filter(|threshold| *threshold <= LONGEST)
     }
 
@@ -135,6 +145,7 @@ impl Silence {
         // What traffic does by itself fades from memory.
         let fade = (-seconds / FADING.as_secs_f64()).exp();
         self.usual_pause = self.usual_pause.mul_f64(fade);
+        self.false_alarms *= fade;
         if was_busy && pause >= SHORTEST / 2 && pause < LONGEST {
             self.remember_pause(pause);
         }
@@ -148,14 +159,17 @@ impl Silence {
 
 /// No shorter pause is suspicious …
 const SHORTEST: Duration = Duration::from_millis(10);
-/// … nor one in which fewer packets than this would have come.
-const PACKETS: f64 = 20.0;
+/// … nor one in which fewer packets than this would have come: of traffic at random
+/// one pause in 20,000 is so long.
+const PACKETS: f64 = 10.0;
 /// Beyond this, BFD is as fast.
 const LONGEST: Duration = Duration::from_millis(300);
-/// Packets a second below which pauses mean nothing: [`PACKETS`] in [`LONGEST`].
+/// Packets a second below which pauses mean nothing: probes alone are no traffic.
 const LEAST_RATE: f64 = 70.0;
 const RATE_OVER: Duration = Duration::from_millis(100);
 const FADING: Duration = Duration::from_secs(3);
+/// False alarms, of which less is left after a second.
+const ALLOWED: f64 = 2.5;
 /// Packets sent in the second half of the pause that say that we do send.
 const TRANSMITTED: u64 = 2;
 /// Readings within the shortest suspicious pause.
@@ -218,10 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_suspicious_after_twenty_packets_time_or_ten_milliseconds() {
-        for (packets, expected) in [(1, 20..=23), (10, 10..=12), (100, 10..=12)] {
+    fn silence_is_suspicious_after_ten_packets_time_or_ten_milliseconds() {
+        for (each, packets, expected) in [(2, 1, 20..=23), (1, 1, 10..=12), (1, 100, 10..=12)] {
             let mut link = Link::new();
-            link.run(2000, packets);
+            for _ in 0..2000 / each {
+                link.run(1, packets);
+                link.run(each - 1, 0);
+            }
             let after = link.silent(100).expect("a suspicion");
             assert!(expected.contains(&after), "{packets}: {after} ms");
             assert_eq!(link.suspicions, 1, "{packets}");
@@ -279,6 +296,28 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_back_later_than_its_link_leaves_no_habit() {
+        let mut link = Link::new();
+        link.run(2000, 10);
+        assert!(link.silent(100).is_some());
+        link.now += FASTEST;
+        link.silence.revived(link.received, link.now);
+        // Probes alone, whose answers refute each suspicion.
+        for _ in 0..20 {
+            link.step(1);
+            for _ in 0..24 {
+                if link.step(0) == Call::Suspicion {
+                    link.silence.was_false(link.now);
+                }
+            }
+        }
+        assert_eq!(link.suspicions, 1, "the one that was right");
+        link.run(2000, 10);
+        let after = link.silent(100).expect("a suspicion");
+        assert!(after <= 12, "{after} ms");
+    }
+
+    #[test]
     fn bursts_with_pauses_between_are_soon_known() {
         let mut link = Link::new();
         for _ in 0..200 {
@@ -289,9 +328,21 @@ mod tests {
                 }
             }
         }
-        assert!(link.suspicions <= 3, "{}", link.suspicions);
+        assert!(link.suspicions <= 10, "{} in 12 s", link.suspicions);
         link.run(30_000, 10);
         let after = link.silent(100).expect("a suspicion");
-        assert!(after <= 15, "pauses fade from memory: {after} ms");
+        assert!(after <= 12, "pauses fade from memory: {after} ms");
+    }
+
+    #[test]
+    fn a_pause_now_and_then_makes_no_later_one_longer() {
+        let mut link = Link::new();
+        for _ in 0..10 {
+            link.run(1500, 10);
+            let after = link.silent(100).expect("a suspicion");
+            assert!(after <= 12, "{after} ms");
+            link.run(15, 0);
+            link.silence.was_false(link.now);
+        }
     }
 }

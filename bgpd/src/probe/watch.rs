@@ -1,5 +1,5 @@
 //! Watches the interfaces of all paths for silence ([`super::silence`]), and has a
-//! suspicion proved: five echoes, 2 ms apart, to far ends that used to answer. What
+//! suspicion proved: five echoes, 1 ms apart, to far ends that used to answer. What
 //! is heard in the meantime, an answer or any other packet, refutes it.
 
 use std::collections::BTreeMap;
@@ -260,14 +260,15 @@ impl Link {
         }
         let mut witnesses = witnesses(&self.paths);
         witnesses.truncate(MOST_WITNESSES);
-        let Some(slowest) = witnesses.iter().map(|(_, p99)| *p99).max() else {
+        let Some(soonest) = witnesses.iter().map(|(_, p99)| *p99).min() else {
             // Nobody who could prove it.
             self.silence.was_false(now);
             return;
         };
         self.silences.suspected += 1;
         self.tell(path::Silence::Suspected, self.seen(now, 0), order);
-        let window = (slowest * 4).clamp(SHORTEST_WINDOW, LONGEST_WINDOW);
+        // One that always answered proves it; the others can only refute it.
+        let window = (soonest * 4).clamp(SHORTEST_WINDOW, LONGEST_WINDOW);
         let mut proof = Proof {
             witnesses: witnesses.into_iter().map(|(slot, _)| slot).collect(),
             received,
@@ -364,7 +365,7 @@ impl Proof {
 }
 
 const ECHOES: u32 = 5;
-const APART: Duration = Duration::from_millis(2);
+const APART: Duration = Duration::from_millis(1);
 const SHORTEST_WINDOW: Duration = Duration::from_millis(4);
 const LONGEST_WINDOW: Duration = Duration::from_millis(500);
 const MOST_WITNESSES: usize = 2;
