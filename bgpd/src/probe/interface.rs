@@ -17,6 +17,7 @@ pub(super) struct Interface {
     pub(super) ifindex: u32,
     /// The VRF that it is, or is in.
     pub(super) vrf: Option<Vrf>,
+    master: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,15 +32,24 @@ impl Interface {
         Self {
             ifindex: 0,
             vrf: None,
+            master: None,
         }
     }
 
-    /// `None`: there is none of this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    /// As it is now, where `known` tells what it was. `None`: there is none of this
+    /// name.
+    pub(super) fn named(name: &str, known: Option<Self>) -> Option<Self> {
         let ifindex = if_nametoindex(name).ok()?;
+        let master = master(name);
+        // A driver is for life, a VRF's name is not.
+        let known = known.filter(|known| known.ifindex == ifindex && known.master == master);
+        let known = known.filter(|known| known.vrf.as_ref().is_none_or(Vrf::is_there));
+        if known.is_some() {
+            return known;
+        }
         let vrf = match is_vrf(name) {
             true => Some(name.to_owned()),
-            false => master(name).filter(|master| is_vrf(master)),
+            false => master.clone().filter(|master| is_vrf(master)),
         };
         let vrf = vrf.and_then(|name| {
             Some(Vrf {
@@ -47,7 +57,11 @@ impl Interface {
                 name: name.into(),
             })
         });
-        Some(Self { ifindex, vrf })
+        Some(Self {
+            ifindex,
+            vrf,
+            master,
+        })
     }
 
     /// Whether an answer that arrived there came by it. Inside a VRF the kernel may
@@ -56,6 +70,12 @@ impl Interface {
     pub(super) fn is(&self, ifindex: u32) -> bool {
         let vrf = self.vrf.as_ref().map(|vrf| vrf.ifindex);
         ifindex == self.ifindex || vrf.is_some_and(|vrf| vrf == ifindex || vrf == self.ifindex)
+    }
+}
+
+impl Vrf {
+    fn is_there(&self) -> bool {
+        if_nametoindex(&*self.name).ok() == Some(self.ifindex)
     }
 }
 
@@ -139,10 +159,11 @@ mod tests {
 
     #[test]
     fn the_loopback_interface_has_an_index_an_address_and_no_vrf() {
-        let lo = Interface::named("lo").expect("lo");
+        let lo = Interface::named("lo", None).expect("lo");
         assert_eq!((lo.ifindex, &lo.vrf), (1, &None));
         assert!(lo.is(1) && !lo.is(2));
-        assert_eq!(Interface::named("no-such-link"), None);
+        assert_eq!(Interface::named("no-such-link", None), None);
+        assert_eq!(Interface::named("lo", Some(lo.clone())), Some(lo));
         let target = "127.0.0.9".parse().unwrap();
         assert_eq!(source(None, target).unwrap(), IpAddr::from([127, 0, 0, 1]));
         assert!(Counters::open("lo", 1).unwrap().received().is_ok());

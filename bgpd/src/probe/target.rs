@@ -60,7 +60,7 @@ impl Probed {
     /// Where it is now: interfaces come and go.
     pub(super) fn look(&mut self) {
         self.interface = match &self.target.interface {
-            Some(name) => Interface::named(name),
+            Some(name) => Interface::named(name, self.interface.take()),
             None => Some(Interface::any()),
         };
         let needs_source = self.target.at.kind == Kind::Tcp && self.target.at.address.is_ipv4();

@@ -82,9 +82,7 @@ impl Worker {
             self.give_up(now.instant);
             self.send_due(now);
             self.watch(now.instant);
-            if self.flush() {
-                self.receive();
-            }
+            self.flush();
             self.tell();
         }
     }
@@ -297,8 +295,7 @@ impl Worker {
         }
     }
 
-    /// Whether anything was sent.
-    fn flush(&mut self) -> bool {
+    fn flush(&mut self) {
         let (mut failed, mut sent) = (Vec::new(), false);
         for channel in self.channels.values_mut() {
             sent |= channel.flush(|token, error| {
@@ -312,7 +309,6 @@ impl Worker {
         if sent {
             self.active_at = Instant::now();
         }
-        sent
     }
 
     /// It could not be sent.
