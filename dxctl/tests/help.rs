@@ -21,6 +21,9 @@ fn help_is_as_reviewed() {
         &["vif"],
         &["vif", "create"],
         &["vif", "add-peer"],
+        &["vif", "rotate-key"],
+        &["vif", "allocate"],
+        &["vif", "confirm"],
         &["vif", "list"],
         &["vif", "show"],
         &["vif", "wait"],
@@ -38,6 +41,18 @@ fn help_is_as_reviewed() {
         &["failover", "drill"],
         &["routes"],
         &["routes", "explain"],
+        &["connection"],
+        &["lag"],
+        &["macsec"],
+        &["proposal"],
+        &["resiliency"],
+        &["tag"],
+        &["api"],
+        &["iam-policy"],
+        &["cost"],
+        &["export", "terraform"],
+        &["completions"],
+        &["man"],
     ];
     for verb in verbs {
         let run = run_dxctl(&[*verb, &["--help"]].concat(), &[("COLUMNS", "100")]);
