@@ -97,6 +97,8 @@ pub enum Voice {
     /// path the daemon, while its interface is there.
     Session,
     Bfd,
+    /// The RIB: whether the peer, whose session is up, announces anything still.
+    Routes,
     /// Probes, silence, and the hold time after a failure.
     Health,
     /// Drain and drill.

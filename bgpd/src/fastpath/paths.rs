@@ -22,6 +22,8 @@ pub(super) struct Path {
     session: FarEnd,
     /// Why BFD says that it is down.
     bfd: Option<String>,
+    /// Why no traffic may follow what it announced.
+    routes: Option<String>,
     /// What it is drained for.
     operator: Option<String>,
     health: Trust,
@@ -64,6 +66,8 @@ impl Path {
             Said::Down(Voice::Session, why) => replace(&mut self.session, FarEnd::Down(why)),
             Said::Up(Voice::Bfd) => replace(&mut self.bfd, None),
             Said::Down(Voice::Bfd, why) => replace(&mut self.bfd, Some(why)),
+            Said::Up(Voice::Routes) => replace(&mut self.routes, None),
+            Said::Down(Voice::Routes, why) => replace(&mut self.routes, Some(why)),
             Said::Up(Voice::Operator) => replace(&mut self.operator, None),
             Said::Down(Voice::Operator, why) => replace(&mut self.operator, Some(why)),
             Said::Up(Voice::Health) => replace(&mut self.health, Trust::Full),
@@ -96,7 +100,9 @@ impl Path {
     }
 
     fn concluded(&self, links: &Links) -> Standing {
-        if self.session != FarEnd::Well || self.bfd.is_some() || !self.has_carrier(links) {
+        let far_end_is_well =
+            self.session == FarEnd::Well && self.bfd.is_none() && self.routes.is_none();
+        if !far_end_is_well || !self.has_carrier(links) {
             return Standing::Down;
         }
         let trusted = match self.health {
@@ -136,7 +142,8 @@ impl Path {
                 return Some(format!("{} is down", links.name(link.ifindex)));
             }
         }
-        match (&self.session, &self.bfd, &self.health, &self.operator) {
+        let bfd_or_routes = self.bfd.as_ref().or(self.routes.as_ref());
+        match (&self.session, bfd_or_routes, &self.health, &self.operator) {
             (FarEnd::Down(reason), ..) => Some(reason.clone()),
             (_, Some(reason), ..) => Some(reason.clone()),
             (_, _, Trust::Down(reason), _) => Some(reason.clone()),

@@ -583,7 +583,7 @@ impl Worker {
     }
 }
 
-/// In health's words; `None`: health's own.
+/// In health's words; `None`: what it knows by itself.
 fn evidence(said: Said) -> Option<Evidence> {
     Some(match said {
         Said::Up(Voice::Session) => Evidence::EndOfRib,
@@ -592,8 +592,9 @@ fn evidence(said: Said) -> Option<Evidence> {
         Said::Down(Voice::Bfd, why) => Evidence::Bfd(Bfd::Down(why)),
         Said::Up(Voice::Operator) => Evidence::Drained(None),
         Said::Down(Voice::Operator, why) => Evidence::Drained(Some(why)),
-        Said::Up(Voice::Health)
-        | Said::Down(Voice::Health, _)
+        // Health has the count of prefixes.
+        Said::Up(Voice::Routes | Voice::Health)
+        | Said::Down(Voice::Routes | Voice::Health, _)
         | Said::Degraded(_)
         | Said::Held(_) => return None,
     })

@@ -5,6 +5,7 @@
 //! full, or a FIB that is busy, is told later, and then of what is true by
 //! then.
 
+mod install;
 mod outbox;
 mod run;
 mod schedule;
@@ -218,6 +219,10 @@ trait Kernel: Send + 'static {
     /// The session has ended: after the session itself has said so, in case
     /// the two crossed.
     fn path_down(&self, path: PathId, reason: &DownReason);
+    /// The peer has taken back all its routes; its session stays.
+    fn routes_gone(&self, path: PathId);
+    /// It has routes again, which are with the FIB, or its session has ended.
+    fn routes_back(&self, path: PathId);
 }
 
 struct Threads {
@@ -250,6 +255,19 @@ impl Kernel for Threads {
     fn path_down(&self, path: PathId, reason: &DownReason) {
         if let Some(fastpath) = &self.fastpath {
             fastpath.path_down(path, Voice::Session, reason.to_string());
+        }
+    }
+
+    fn routes_gone(&self, path: PathId) {
+        if let Some(fastpath) = &self.fastpath {
+            let reason = "the peer has withdrawn all its routes".to_owned();
+            fastpath.path_down(path, Voice::Routes, reason);
+        }
+    }
+
+    fn routes_back(&self, path: PathId) {
+        if let Some(fastpath) = &self.fastpath {
+            fastpath.path_up(path, Voice::Routes);
         }
     }
 }

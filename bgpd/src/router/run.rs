@@ -8,21 +8,20 @@ use std::time::{Duration, Instant};
 use bgp_core::api::{Routes, RoutesQuery};
 use bgp_core::peer::{DownReason, Negotiated, RemoteRestart};
 use bgp_core::policy::Stance;
-use bgp_core::rib::{FibChange, FibRoute, FibUse, Hop, OnDown, Rib, Scan, Session};
+use bgp_core::rib::{FibRoute, FibUse, OnDown, Rib, Scan, Session};
 use bgp_core::wire::Update;
 use bgp_core::{Family, PathId, config, rib};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::install::{Announces, FibQueue};
 use super::outbox::{Outbound, Outbox};
 use super::schedule::{Fate, Progress, Refresh};
 use super::{Command, Event, Inputs, Kernel, Settings, Steer};
 use crate::log_limit::LogLimit;
 use crate::panics;
 
-/// Changes in one batch for the FIB.
-const FIB: usize = 4096;
 /// Prefixes that a question looks at before it is something else's turn.
 const SCAN: usize = 16_384;
 /// Prefixes of a walk over a whole table before it is something else's turn.
@@ -32,11 +31,11 @@ const REAP: usize = 16_384;
 /// Time for commands before it is something else's turn.
 const COMMANDS: Duration = Duration::from_millis(5);
 /// Somebody who is slow is tried again after this long, asked or not.
-const BLOCKED: Duration = Duration::from_millis(50);
+pub(super) const BLOCKED: Duration = Duration::from_millis(50);
 
 pub(super) struct Router<K> {
     pub(super) rib: Rib,
-    kernel: K,
+    pub(super) kernel: K,
     events: mpsc::UnboundedSender<Event>,
     pub(super) peers: BTreeMap<PathId, Peer>,
     /// What each pilot has last said of a path.
@@ -44,38 +43,30 @@ pub(super) struct Router<K> {
     /// No peer waits for anything earlier.
     expires_at: Option<Instant>,
     /// Peers whose initial routes are in, but not yet with the FIB.
-    loaded: Vec<PathId>,
-    fib: FibQueue,
+    pub(super) loaded: Vec<PathId>,
+    /// Peers that announce something again, of which the FIB has not all yet.
+    pub(super) refilled: Vec<PathId>,
+    pub(super) fib: FibQueue,
     scans: VecDeque<(Scan, oneshot::Sender<Routes>)>,
     pub(super) unannounced_log: LogLimit,
     /// Until then nobody is told of a route, but when the peers have sent all
     /// of theirs earlier.
     selects_by: Option<Instant>,
     /// Until when peers are waited for before an earlier run's routes go.
-    converges_by: Option<Instant>,
+    pub(super) converges_by: Option<Instant>,
     /// Which of them stay beyond that, until their peers have spoken.
-    kept: Vec<FibRoute>,
+    pub(super) kept: Vec<FibRoute>,
 }
 
 pub(super) struct Peer {
-    config: Arc<config::Peer>,
+    pub(super) config: Arc<config::Peer>,
     pub(super) outbox: Option<Outbox>,
-    progress: Progress,
+    pub(super) progress: Progress,
+    pub(super) announces: Announces,
     /// What the session, or the last one, says of restarts.
     restart: Option<RemoteRestart>,
     refreshes: [Refresh; 2],
     held_back: [usize; 2],
-}
-
-#[derive(Default)]
-struct FibQueue {
-    /// Handed back by the FIB.
-    batch: Vec<FibChange>,
-    is_full: bool,
-    /// When it was found full.
-    asked_at: Option<Instant>,
-    /// When the oldest UPDATE came whose changes the FIB does not all have.
-    since: Option<Instant>,
 }
 
 impl<K: Kernel> Router<K> {
@@ -107,6 +98,7 @@ impl<K: Kernel> Router<K> {
             stances: BTreeMap::new(),
             expires_at: None,
             loaded: Vec::new(),
+            refilled: Vec::new(),
             fib: FibQueue::default(),
             scans: VecDeque::new(),
             unannounced_log: LogLimit::default(),
@@ -263,6 +255,7 @@ impl<K: Kernel> Router<K> {
                     config,
                     outbox: None,
                     progress: Progress::default(),
+                    announces: Announces::default(),
                     restart: None,
                     refreshes: Default::default(),
                     held_back: [0; 2],
@@ -315,6 +308,10 @@ impl<K: Kernel> Router<K> {
             return;
         };
         self.kernel.path_down(path, reason);
+        // Of an ended session that says all there is to say.
+        if std::mem::take(&mut peer.announces) == Announces::NothingMore {
+            self.kernel.routes_back(path);
+        }
         // Of a session that did not end in time the daemon tells too, and of a task
         // that has failed: what is stale by then is not so for a second time.
         if peer.outbox.take().is_none() {
@@ -366,6 +363,7 @@ impl<K: Kernel> Router<K> {
                 self.schedule(path);
             }
         }
+        self.note_whether_any_is_left(path);
     }
 
     /// Looks at the peer's times when the first of them comes.
@@ -440,89 +438,10 @@ impl<K: Kernel> Router<K> {
 
     fn has_work(&self) -> bool {
         let fib_has_work =
-            !self.fib.is_full && (!self.fib.batch.is_empty() || self.rib.has_fib_changes());
+            !self.fib.is_full && (self.fib.has_batch() || self.rib.has_fib_changes());
         let selects = self.selects_by.is_none();
         let is_asked = !self.scans.is_empty() || self.rib.has_walks();
         is_asked || selects && (fib_has_work || self.can_feed_peers())
-    }
-
-    /// Hands the FIB a part of what has changed; once it has all, the paths
-    /// that waited for that are up.
-    fn feed_fib(&mut self) {
-        if self.fib.batch.is_empty() {
-            self.fib.batch = self.rib.drain_fib(FIB);
-        }
-        // Its word that there is room may find no place among many commands.
-        if self.fib.is_full && self.fib.asked_at.is_none_or(|at| at.elapsed() >= BLOCKED) {
-            self.fib.is_full = false;
-        }
-        if !self.fib.batch.is_empty() && !self.fib.is_full {
-            let batch = std::mem::take(&mut self.fib.batch);
-            let since = self.fib.since.unwrap_or_else(Instant::now);
-            if let Err(batch) = self.kernel.apply(batch, since) {
-                self.fib.batch = batch;
-                self.fib.is_full = true;
-                self.fib.asked_at = Some(Instant::now());
-            }
-        }
-        if !self.fib.batch.is_empty() || self.rib.has_fib_changes() || self.rib.has_walks() {
-            return;
-        }
-        self.fib.since = None;
-        for path in std::mem::take(&mut self.loaded) {
-            let Some(peer) = self.peers.get_mut(&path) else {
-                continue;
-            };
-            // A session that has ended meanwhile has already told the fast path
-            // so; its `Down` is under way, and moving traffic back would lose it.
-            let has_ended = peer.outbox.as_ref().is_none_or(Outbox::is_closed);
-            if std::mem::take(&mut peer.progress.is_loaded) && !has_ended {
-                self.kernel.path_up(path);
-            }
-        }
-        self.converge();
-    }
-
-    /// After the start: what is in the kernel and was not asked for again is
-    /// stale. Once, and once more for each peer whose routes wait on its backup.
-    fn converge(&mut self) {
-        let Some(by) = self.converges_by else {
-            return self.converge_late();
-        };
-        let all =
-            !self.peers.is_empty() && self.peers.values().all(|peer| peer.progress.has_loaded);
-        if all || by <= Instant::now() {
-            info!(all_peers = all, "initial routes are in");
-            self.converges_by = None;
-            self.kept = self.unheard().collect();
-            self.kernel.converged(self.kept.clone());
-        }
-    }
-
-    fn converge_late(&mut self) {
-        if self.kept.is_empty() {
-            return;
-        }
-        let unheard: Vec<FibRoute> = self.unheard().collect();
-        let before = self.kept.len();
-        self.kept.retain(|route| unheard.contains(route));
-        if self.kept.len() < before {
-            self.kernel.converged(self.kept.clone());
-        }
-    }
-
-    /// What routes looked like in an earlier run of peers that have not sent
-    /// theirs and have a backup: had this run heard them, it would keep them.
-    fn unheard(&self) -> impl Iterator<Item = FibRoute> {
-        let unheard = |peer: &&Peer| peer.config.backup.is_some() && !peer.progress.has_loaded;
-        let peers = self.peers.iter().filter(move |(_, peer)| unheard(peer));
-        peers.map(|(path, peer)| FibRoute {
-            best: Hop {
-                path: *path,
-                gateway: peer.config.remote,
-            },
-            backup: None,
-        })
     }
 
     fn begin_scan(&mut self, query: RoutesQuery, answer: oneshot::Sender<Routes>) {

@@ -33,6 +33,8 @@ enum Told {
     Routes(usize),
     PathUp(PathId),
     PathDown(PathId),
+    RoutesGone(PathId),
+    RoutesBack(PathId),
     Converged(Vec<FibRoute>),
 }
 
@@ -65,6 +67,14 @@ impl Kernel for Recorder {
 
     fn path_down(&self, path: PathId, _: &DownReason) {
         let _ = self.told.send(Told::PathDown(path));
+    }
+
+    fn routes_gone(&self, path: PathId) {
+        let _ = self.told.send(Told::RoutesGone(path));
+    }
+
+    fn routes_back(&self, path: PathId) {
+        let _ = self.told.send(Told::RoutesBack(path));
     }
 }
 
@@ -295,6 +305,13 @@ fn announcing(nets: &[Ipv4Net]) -> Update {
         });
     }
     update
+}
+
+fn withdrawing(nets: &[Ipv4Net]) -> Update {
+    Update {
+        withdrawn: vec![Prefixes::V4(nets.to_vec())].into(),
+        ..Update::default()
+    }
 }
 
 fn end_of_rib() -> Update {
@@ -550,6 +567,32 @@ fn prefixes_that_are_held_back_are_told_of_once_and_when_there_are_none_any_more
         }
     }
     assert_eq!(told.len(), 2, "{told:?}");
+    world.end();
+}
+
+#[test]
+fn a_peer_that_withdraws_everything_is_left_at_once_and_followed_again_with_its_routes() {
+    let world = World::new();
+    let _a = world.establish(A, 10);
+    world.update(A, announcing(&nets(3)));
+    world.update(A, withdrawing(&nets(2)));
+    world.update(A, withdrawing(&nets(3)));
+    // The FIB has no room, and is not waited for.
+    assert_eq!(world.told(), Told::RoutesGone(A));
+    world.update(A, withdrawing(&nets(3)));
+    world.update(A, announcing(&nets(1)));
+    let before_the_fib_has_them = world.told.recv_timeout(Duration::from_millis(100));
+    assert!(before_the_fib_has_them.is_err());
+    world.grow(10);
+    while world.told() != Told::RoutesBack(A) {}
+    world.update(A, withdrawing(&nets(1)));
+    while world.told() != Told::RoutesGone(A) {}
+    world.send(Command::Down {
+        path: A,
+        reason: ended(),
+    });
+    while world.told() != Told::PathDown(A) {}
+    assert_eq!(world.told(), Told::RoutesBack(A));
     world.end();
 }
 
