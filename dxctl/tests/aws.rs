@@ -218,7 +218,7 @@ fn a_lag_carries_interfaces_as_a_connection_does() {
         "dxlag-1"
     );
     api.dxctl(&["vlan", "pick", "--connection", "trunk"])
-        .fails(1, "dxcon-…");
+        .fails(2, "dxcon-…");
 }
 
 #[test]

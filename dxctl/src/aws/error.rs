@@ -181,16 +181,13 @@ fn from_dispatch(chain: &str) -> (String, &'static str) {
         || lower.contains("identity")
         || lower.contains("token provider")
     {
-        if chain.contains("provider was not enabled") {
-            return (
-                "the profile is not there, or it has no credentials".to_owned(),
-                "Look at ~/.aws/config and ~/.aws/credentials (aws configure list-profiles), or choose another with --profile.",
-            );
-        }
         // The SDK's own words there are a list of its providers.
-        let cause = match chain.contains("no credentials found in chain") {
-            true => "there are no AWS credentials: none in the environment, the shared files, or from this machine's role".to_owned(),
-            false => format!("no usable AWS credentials: {chain}"),
+        let cause = if chain.contains("no credentials found in chain") {
+            "there are no AWS credentials: none in the environment, the shared files, or from this machine's role".to_owned()
+        } else if chain.contains("provider was not enabled") {
+            "no usable AWS credentials: the profile is not there, or it has none (aws configure list-profiles)".to_owned()
+        } else {
+            format!("no usable AWS credentials: {chain}")
         };
         return (
             cause,
