@@ -1,6 +1,7 @@
 //! Policies of `dxctl iam-policy`, enforced by the simulated AWS: each set of
 //! verbs can do its work with its own, and no set has a right to change that no
-//! verb of it uses. `tests/failover.rs` has the set of the failover test.
+//! verb of it uses. (The two operations of the
+//! failover test are seen in `tests/failover.rs`.)
 #![allow(clippy::unwrap_used)]
 
 mod common;
