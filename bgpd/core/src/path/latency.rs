@@ -18,6 +18,7 @@ pub(super) struct Latency {
     /// Seconds.
     sum: f64,
     is_high: bool,
+    /// [`LEARNED`] at most.
     samples: u32,
     last: f64,
 }
@@ -30,7 +31,7 @@ impl Latency {
             self.usual = Some(time);
             return;
         };
-        self.samples = self.samples.saturating_add(1);
+        self.samples = (self.samples + 1).min(LEARNED);
         let beyond = time - usual;
         let threshold = self.threshold(settings);
         if self.samples >= LEARNED {
@@ -87,3 +88,21 @@ const LEARNED: u32 = 8;
 const LEARNING: f64 = 60.0;
 /// Seconds in which a new way that takes longer becomes the usual.
 const FORGIVING: f64 = 1800.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_may_answer_for_years() {
+        let mut latency = Latency::default();
+        for _ in 0..=LEARNED + 1 {
+            latency.note(
+                Duration::from_millis(1),
+                Duration::from_millis(10),
+                &Settings::default(),
+            );
+        }
+        assert_eq!(latency.samples, LEARNED);
+    }
+}

@@ -146,7 +146,7 @@ impl Run {
             return;
         }
         let since = *self.since.get_or_insert(sample.sent_at);
-        self.length += 1;
+        self.length = self.length.saturating_add(1);
         self.lasted = sample.sent_at.saturating_duration_since(since) + sample.interval;
     }
 

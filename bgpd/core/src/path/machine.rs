@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::hold::Hold;
 use super::verdict::{Doubt, Firmness, Heard, Verdict};
-use super::{Bfd, Evidence, EvidenceItem, Health, Session, Settings, Target, item};
+use super::{Bfd, Carrier, Evidence, EvidenceItem, Health, Session, Settings, Target, item};
 use crate::api::HealthStatus;
 
 /// One path's health.
@@ -113,13 +113,23 @@ impl PathHealth {
     /// Only these are probed from now on.
     pub fn keep_targets(&mut self, targets: &[Target], now: Instant) {
         self.heard.targets.keep(targets);
+        if targets.is_empty() {
+            // Nobody is left to hear that it is over.
+            self.heard.silence = None;
+        }
         self.judge(now);
     }
 
     pub fn hear(&mut self, evidence: Evidence, now: Instant) {
         let heard = &mut self.heard;
         match evidence {
-            Evidence::Carrier(carrier) => heard.carrier = Some(carrier),
+            Evidence::Carrier(carrier) => {
+                // Whoever listened to the link may not do so any more, once it is back.
+                if carrier == Carrier::Down {
+                    heard.silence = None;
+                }
+                heard.carrier = Some(carrier);
+            }
             Evidence::Bfd(bfd) => {
                 let is_down = matches!(heard.bfd, Some(Bfd::Down(_)));
                 match bfd {
