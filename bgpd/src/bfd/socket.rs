@@ -33,6 +33,7 @@ pub(super) struct Place {
 pub(super) struct Receiver {
     pub(super) place: Place,
     pub(super) incoming: Incoming,
+    bound: Bound,
 }
 
 pub(super) struct Incoming {
@@ -62,14 +63,33 @@ pub(super) struct Now {
 pub(super) struct Sender {
     socket: socket2::Socket,
     to: socket2::SockAddr,
-    /// The interface that the socket is bound to, and its index then.
-    bound: Option<(String, u32)>,
+    bound: Bound,
+}
+
+/// The interface that a socket is bound to, if any, and its index then.
+struct Bound(Option<(String, u32)>);
+
+impl Bound {
+    fn to(interface: Option<&str>) -> io::Result<Self> {
+        Ok(Self(match interface {
+            Some(name) => Some((name.to_owned(), if_nametoindex(name)?)),
+            None => None,
+        }))
+    }
+
+    /// Another interface has the name by now: the socket hears and sends nothing.
+    fn is_renewed(&self) -> bool {
+        self.0.as_ref().is_some_and(|(name, ifindex)| {
+            if_nametoindex(name.as_str()).is_ok_and(|now| now != *ifindex)
+        })
+    }
 }
 
 impl Receiver {
     /// `others`: those that are open, which may have the port for more or less than
     /// this one. Nobody else may.
     pub(super) fn open(place: Place, others: &[Self]) -> io::Result<Self> {
+        let bound = Bound::to(place.interface.as_deref())?;
         let socket = socket(place.local, place.interface.as_deref())?;
         match Family::of(place.local) {
             Family::Ipv4 => setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?,
@@ -97,7 +117,13 @@ impl Receiver {
                 payload: [0; ROOM],
                 control: [0; CONTROL],
             },
+            bound,
         })
+    }
+
+    /// Whether it hears nothing any more, whoever else still sends.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.bound.is_renewed()
     }
 }
 
@@ -162,6 +188,7 @@ impl Now {
 impl Sender {
     pub(super) fn open(place: &Place, remote: IpAddr) -> io::Result<Self> {
         let interface = place.interface.as_deref();
+        let bound = Bound::to(interface)?;
         let socket = socket(place.local, interface)?;
         // RFC 5881 §5 for a single hop; over several the more the better.
         let ttl = u32::from(bfd::TTL);
@@ -183,10 +210,7 @@ impl Sender {
         Ok(Self {
             socket,
             to: address(remote, port, interface)?.into(),
-            bound: match interface {
-                Some(name) => Some((name.to_owned(), if_nametoindex(name)?)),
-                None => None,
-            },
+            bound,
         })
     }
 
@@ -195,9 +219,7 @@ impl Sender {
         match error.raw_os_error() {
             Some(libc::ENODEV | libc::ENXIO | libc::EADDRNOTAVAIL | libc::EINVAL) => true,
             // So says IPv6 of an interface that was made anew, too.
-            Some(libc::ENETUNREACH) => self.bound.as_ref().is_some_and(|(name, ifindex)| {
-                if_nametoindex(name.as_str()).is_ok_and(|now| now != *ifindex)
-            }),
+            Some(libc::ENETUNREACH) => self.bound.is_renewed(),
             _ => false,
         }
     }

@@ -83,7 +83,9 @@ impl Worker {
         let now = Now::read(self.emptied);
         let mut is_empty = true;
         for (receiver, _) in self.receivers.iter_mut().zip(readable).filter(|(_, r)| **r) {
-            let Receiver { place, incoming } = receiver;
+            let Receiver {
+                place, incoming, ..
+            } = receiver;
             let mut taken = 0;
             while let Some(arrival) = incoming.receive(&now) {
                 take_in(&mut self.watched, place, &arrival, &self.listeners);
@@ -177,15 +179,8 @@ impl Worker {
     /// Opens a session's sockets, or says why not and tries again later.
     fn open(&mut self, index: usize, now: Instant) {
         let place = self.watched[index].place();
-        // What it had is of an interface or address that is gone.
-        let stale = |one: &Watched| one.sender.is_none() && one.is_at(&place);
-        if self
-            .watched
-            .iter()
-            .all(|one| !one.is_at(&place) || stale(one))
-        {
-            self.receivers.retain(|receiver| receiver.place != place);
-        }
+        self.receivers
+            .retain(|receiver| receiver.place != place || !receiver.is_deaf());
         let outcome = self
             .receive_at(&place)
             .and_then(|()| Sender::open(&place, self.watched[index].peer.remote));
