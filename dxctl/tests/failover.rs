@@ -309,6 +309,20 @@ fn a_drill_needs_no_aws() {
 }
 
 #[test]
+fn a_session_that_was_down_before_is_neither_waited_for_nor_taken_for_the_fault() {
+    let link = Link::new(Stopping::Works, |status| {
+        let mut other = status["peers"][0].clone();
+        (other["name"], other["state"]) = (json!("prod-v6"), json!("Idle"));
+        status["peers"].as_array_mut().unwrap().push(other);
+        status["vifs"][0]["sessions"] = json!(["prod", "prod-v6"]);
+    });
+    let arguments = [&["failover", "drill", "prod"], QUICK].concat();
+    let run = link.run(&arguments);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.err.contains("prod-v6 is Idle"), "{run:?}");
+}
+
+#[test]
 fn a_backup_that_is_not_fit_forbids_the_test() {
     let unfit: [(Edit, &str); 3] = [
         (

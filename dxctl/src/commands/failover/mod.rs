@@ -155,7 +155,7 @@ async fn conduct(
     }
     let plan = Plan {
         carried: subject.carries(status),
-        subject,
+        subject: subject.running(status),
         targets,
         means,
         interval: Duration::from_secs(1) / args.rate.max(1),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bgp_core::Family;
-use bgp_core::api::{PathStatus, Status};
+use bgp_core::api::{PathStatus, PeerStatus, Status};
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -56,6 +56,15 @@ impl Subject {
             backups: status.paths.iter().filter_map(backup).collect(),
             sessions,
         }
+    }
+
+    /// Without the sessions that are down before anything is taken down: that they are
+    /// down then says nothing, and nobody makes them come back.
+    pub(super) fn running(mut self, status: &Status) -> Self {
+        let is_up = |peer: &PeerStatus| peer.state == "Established";
+        self.sessions
+            .retain(|name| peer(status, name).is_some_and(is_up));
+        self
     }
 
     /// Prefixes whose traffic the VIF carries.
