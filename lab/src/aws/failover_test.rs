@@ -197,29 +197,23 @@ impl Simulator {
     ) -> Result<Value, ApiError> {
         let id = request.virtual_interface_id.as_deref().unwrap_or_default();
         let vif = &self.vifs[self.vif_index(caller, id)?];
+        let device = self.carrier(&vif.connection).map(|c| c.device());
         let mut routes = vec![];
-        for session in vif
-            .peers
-            .iter()
-            .filter_map(|peer| self.sessions.get(&peer.id))
-        {
-            let device = self.carrier(&vif.connection).map(|c| c.device());
-            routes.extend(
-                session
-                    .routes
-                    .iter()
-                    .filter(|r| request.filters.pass(r))
-                    .map(|route| {
-                        json!({
-                            "cidr": route.prefix,
-                            "addressFamily": bgp_core::Family::of(route.prefix.addr()),
-                            "routeDirection": route.direction.name(),
-                            "asPath": [{ "pathType": "seq", "path": route.as_path }],
-                            "communities": route.communities,
-                            "awsLogicalDeviceId": device,
-                        })
-                    }),
-            );
+        for peer in &vif.peers {
+            let own = self.sessions.get(&peer.id).into_iter();
+            let own = own.flat_map(|session| &session.routes);
+            routes.extend(own.filter(|r| request.filters.pass(r)).map(|route| {
+                let key = (peer.id.clone(), route.direction, route.prefix);
+                json!({
+                    "cidr": route.prefix,
+                    "addressFamily": bgp_core::Family::of(route.prefix.addr()),
+                    "routeDirection": route.direction.name(),
+                    "routeInstalledAt": self.installed.get(&key).copied().map(timestamp),
+                    "asPath": [{ "pathType": "seq", "path": route.as_path }],
+                    "communities": route.communities,
+                    "awsLogicalDeviceId": device,
+                })
+            }));
         }
         let mut answer = request.page.of("routes", routes)?;
         answer["virtualInterfaceId"] = json!(vif.id);

@@ -75,7 +75,7 @@ pub struct Route {
     pub communities: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RouteDirection {
     Accepted,
     Advertised,

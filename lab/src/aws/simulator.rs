@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dx_model::MODEL;
+use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
 use super::association::Association;
@@ -21,7 +22,7 @@ use super::lag::Lag;
 use super::operation;
 use super::proposal::Proposal;
 use super::resiliency::{Remembered, ResiliencyGroup};
-use super::router::{Session, VifIntent};
+use super::router::{RouteDirection, Session, VifIntent};
 use super::seed::Seed;
 use super::vif::Vif;
 
@@ -30,6 +31,9 @@ pub type Time = Duration;
 
 /// An account number, as twelve digits.
 pub type Account = str;
+
+/// A BGP peer's route.
+pub type RouteKey = (String, RouteDirection, IpNet);
 
 /// Whose request it is, and which Region it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +98,8 @@ pub struct Simulator {
     pub(super) tags: BTreeMap<String, Tags>,
     /// By BGP peer id, as last observed.
     pub(super) sessions: BTreeMap<String, Session>,
+    /// Since when each of their routes is there.
+    pub(super) installed: BTreeMap<RouteKey, Time>,
 }
 
 /// Key to value; AWS allows a key without one.
@@ -132,6 +138,7 @@ impl Simulator {
             tests: vec![],
             tags: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            installed: BTreeMap::new(),
         }
     }
 
@@ -182,6 +189,13 @@ impl Simulator {
 
     /// Takes over what the router says of its sessions.
     pub fn observe(&mut self, sessions: BTreeMap<String, Session>) {
+        let keys = sessions.iter().flat_map(|(peer, session)| {
+            let routes = session.routes.iter();
+            routes.map(|route| (peer.clone(), route.direction, route.prefix))
+        });
+        let before = std::mem::take(&mut self.installed);
+        let since = |key: &RouteKey| before.get(key).copied().unwrap_or(self.now);
+        self.installed = keys.map(|key| (key.clone(), since(&key))).collect();
         self.sessions = sessions;
     }
 

@@ -3,6 +3,7 @@
 
 mod bfd;
 mod churn;
+mod dxctl;
 pub mod failover;
 mod ipv6;
 mod kernel;
@@ -45,6 +46,8 @@ pub enum Scenario {
     Bfd,
     /// 10,000 UPDATEs a second for ten minutes, each of which changes the kernel
     Churn,
+    /// dxctl's offline verbs, and its plan of 500 virtual interfaces (only if named)
+    Dxctl,
 }
 
 /// What the command line asks for; `None` is a scenario's own choice.
@@ -94,7 +97,7 @@ pub enum Rounds {
 impl Scenario {
     /// Those that take hours are run when they are named.
     pub const fn is_for_everyone(self) -> bool {
-        !matches!(self, Self::Failover | Self::Soak | Self::Bfd)
+        !matches!(self, Self::Failover | Self::Soak | Self::Bfd | Self::Dxctl)
     }
 
     pub fn name(self) -> &'static str {
@@ -109,6 +112,7 @@ impl Scenario {
             Self::Soak => "soak",
             Self::Bfd => "bfd",
             Self::Churn => "churn",
+            Self::Dxctl => "dxctl",
         }
     }
 
@@ -124,6 +128,7 @@ impl Scenario {
             Self::Soak => Ok(vec![failover::soak_case(options)]),
             Self::Bfd => bfd::cases(options),
             Self::Churn => churn::cases(options),
+            Self::Dxctl => dxctl::cases(),
         }
     }
 }
