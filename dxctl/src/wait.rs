@@ -22,6 +22,26 @@ pub(crate) async fn until<T>(
     what: &str,
     goal: &str,
     limit: Duration,
+    look: impl AsyncFnMut() -> Result<(String, Judgement<T>), AwsError>,
+) -> anyhow::Result<T> {
+    paced(what, goal, limit, LAST_PAUSE, look).await
+}
+
+/// As [`until`], while traffic waits for it too: the pauses stay short.
+pub(crate) async fn while_cut<T>(
+    what: &str,
+    goal: &str,
+    limit: Duration,
+    look: impl AsyncFnMut() -> Result<(String, Judgement<T>), AwsError>,
+) -> anyhow::Result<T> {
+    paced(what, goal, limit, FIRST_PAUSE * 2, look).await
+}
+
+async fn paced<T>(
+    what: &str,
+    goal: &str,
+    limit: Duration,
+    longest: Duration,
     mut look: impl AsyncFnMut() -> Result<(String, Judgement<T>), AwsError>,
 ) -> anyhow::Result<T> {
     let start = Instant::now();
@@ -53,7 +73,7 @@ pub(crate) async fn until<T>(
             .into());
         }
         tokio::time::sleep(pause.min(left)).await;
-        pause = (pause * 2).min(LAST_PAUSE);
+        pause = (pause * 2).min(longest);
     }
 }
 

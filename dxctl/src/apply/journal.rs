@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Call, Step};
+use crate::plan::{Call, Replacement, Step};
 
 pub(crate) struct Journal {
     path: PathBuf,
@@ -49,6 +49,9 @@ pub(crate) struct Intent {
     /// The Direct Connect gateway that it makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gateway: Option<String>,
+    /// The session that it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replacement: Option<Replacement>,
 }
 
 impl Intent {
@@ -92,9 +95,24 @@ impl Journal {
         Ok(journal)
     }
 
+    /// [`begun`](Self::begun) of a journal that is only looked into.
+    pub(crate) fn begun_in(path: &Path) -> Vec<Replacement> {
+        let text = std::fs::read(path).unwrap_or_default();
+        let intents = unfinished(&String::from_utf8_lossy(&text)).into_iter();
+        intents.filter_map(|intent| intent.replacement).collect()
+    }
+
     /// What the last run may or may not have done.
     pub(crate) fn unfinished(&self) -> &[Intent] {
         &self.unfinished
+    }
+
+    /// The sessions that it may have been replacing.
+    pub(crate) fn begun(&self) -> Vec<Replacement> {
+        let intents = self.unfinished.iter();
+        intents
+            .filter_map(|intent| intent.replacement.clone())
+            .collect()
     }
 
     pub(crate) fn is_unfinished(&self, step: &str) -> bool {
@@ -107,10 +125,15 @@ impl Journal {
             Call::CreateGateway(new) => Some(new.name.clone()),
             _ => None,
         };
+        let replacement = match &step.call {
+            Call::ReplaceSession { replacement, .. } => Some(replacement.clone()),
+            _ => None,
+        };
         self.line(&Line::Intent(Intent {
             step: label.to_owned(),
             at: now(),
             gateway,
+            replacement,
         }))
     }
 

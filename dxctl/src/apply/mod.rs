@@ -9,11 +9,14 @@ mod journal;
 mod keys;
 mod macsec;
 mod observe;
+mod our_end;
 mod perform;
+mod replace;
 pub(crate) mod session;
 mod until;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Refused;
@@ -24,6 +27,8 @@ use crate::plan::{self, Call, Plan, Wanted};
 pub(crate) use journal::{Journal, JournalError};
 pub(crate) use keys::{key, known_keys};
 pub(crate) use observe::observe;
+pub(crate) use our_end::{CameUp, Mark, OurEnd};
+pub(crate) use replace::replace;
 
 /// What a run has, and what it has made so far.
 pub(crate) struct Apply<'a, A> {
@@ -32,6 +37,8 @@ pub(crate) struct Apply<'a, A> {
     pub(crate) journal: Journal,
     /// How long to wait for one state.
     pub(crate) limit: Duration,
+    /// Where bgpd answers, unless the file says.
+    pub(crate) socket: PathBuf,
     pub(crate) made: Made,
 }
 
@@ -40,6 +47,8 @@ pub(crate) struct Apply<'a, A> {
 pub(crate) struct Made {
     pub(crate) gateways: BTreeMap<String, String>,
     pub(crate) vifs: BTreeMap<String, String>,
+    /// bgpd's sessions that were restarted, and from when on.
+    pub(crate) restarted: Vec<(OurEnd, Mark)>,
 }
 
 impl<A: DirectConnect> Apply<'_, A> {

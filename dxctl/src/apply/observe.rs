@@ -33,6 +33,7 @@ pub(crate) async fn observe(aws: &impl DirectConnect, site: &Site) -> Result<Obs
         gateways,
         associations,
         host: host_addresses(),
+        begun: Vec::new(),
     })
 }
 

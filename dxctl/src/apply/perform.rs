@@ -2,14 +2,15 @@
 
 use ipnet::IpNet;
 
-use super::{Apply, keys, session};
+use super::{Apply, OurEnd, keys, replace, session};
 use crate::Refused;
 use crate::aws::{
     Association, AwsError, DirectConnect, DxGateway, Filter, Gateway, NewGateway, NewPeer, NewVif,
     PAUSES, Refusal, VifUpdate, VirtualInterface, once,
 };
-use crate::plan::{Call, Step};
-use crate::site::KeySource;
+use crate::output::note;
+use crate::plan::{Call, Replacement, Step};
+use crate::site::{KeySource, Platform};
 
 impl<A: DirectConnect> Apply<'_, A> {
     /// The identifier of what was made.
@@ -82,6 +83,14 @@ impl<A: DirectConnect> Apply<'_, A> {
             Call::DeletePeer { vif_id, id, family } => {
                 session::delete(self.aws, vif_id, id).await?;
                 session::gone(self.aws, vif_id, *family, self.limit).await?;
+                Ok(None)
+            }
+            Call::ReplaceSession {
+                vif,
+                replacement,
+                key,
+            } => {
+                self.replace_session(vif, replacement, key).await?;
                 Ok(None)
             }
             Call::UpdateVif { id, update, before } => {
@@ -250,6 +259,52 @@ impl<A: DirectConnect> Apply<'_, A> {
         peer.key = keys::key(source, self.aws).await?;
         session::create(self.aws, &id, &peer, refusal).await?;
         Ok(())
+    }
+
+    async fn replace_session(
+        &mut self,
+        vif: &str,
+        replacement: &Replacement,
+        source: &KeySource,
+    ) -> anyhow::Result<()> {
+        let key = keys::key(source, self.aws).await?;
+        let ours = self.our_end(vif, replacement);
+        if let Some(ours) = &ours {
+            let mark = ours.mark().await;
+            self.made.restarted.push((ours.clone(), mark));
+        }
+        let hand_over = async || {
+            if let (Some(ours), Some(key)) = (&ours, &key) {
+                ours.take(key).await?;
+            }
+            Ok(())
+        };
+        replace(replacement, self.aws, key.clone(), self.limit, hand_over).await
+    }
+
+    /// bgpd's, where it runs here and has the session already.
+    fn our_end(&self, vif: &str, replacement: &Replacement) -> Option<OurEnd> {
+        let site = self.wanted.site;
+        let vif = site.vifs.iter().find(|one| one.name == vif)?;
+        let mut routers = site.routers.iter();
+        let router = routers.find(|one| vif.router.as_ref() == Some(&one.name))?;
+        let Platform::Bgpd {
+            directory, control, ..
+        } = &router.platform
+        else {
+            return None;
+        };
+        let socket = control.as_ref().unwrap_or(&self.socket);
+        match OurEnd::find(directory, replacement.far_end?, socket) {
+            Ok(ours) => Some(ours),
+            Err(error) => {
+                note(format_args!(
+                    "note: bgpd gets the key of {} last: {error:#}",
+                    vif.name
+                ));
+                None
+            }
+        }
     }
 
     async fn update_vif(

@@ -1,5 +1,5 @@
 //! The BGP sessions of a virtual interface: made and deleted once each, and waited
-//! for. AWS changes neither their addresses nor their key.
+//! for.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use bgp_core::Family;
 use crate::aws::{
     AwsError, DirectConnect, Filter, NewPeer, PAUSES, Refusal, VirtualInterface, once,
 };
-use crate::wait::{Judgement, until};
+use crate::wait::{Judgement, while_cut};
 
 /// A deleted interface that AWS lists no more is deleted.
 pub(crate) async fn vif(aws: &impl DirectConnect, id: &str) -> Result<VirtualInterface, AwsError> {
@@ -57,7 +57,7 @@ pub(crate) async fn gone(
         };
         Ok((format!("its {family} session is being deleted"), judged))
     };
-    until(id, "without it", limit, look).await
+    while_cut(id, "without it", limit, look).await
 }
 
 /// Until AWS's end of the session is there.
@@ -77,5 +77,5 @@ pub(crate) async fn available(
         };
         Ok((format!("its {family} session is {state}"), judged))
     };
-    until(id, "with it", limit, look).await
+    while_cut(id, "with it", limit, look).await
 }

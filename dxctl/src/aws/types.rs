@@ -6,6 +6,7 @@ use std::fmt;
 use bgp_core::config::{AuthKey, AuthKeyError, VifKind};
 use bgp_core::{Asn, Family, VlanId};
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// A virtual interface as AWS describes it.
@@ -72,9 +73,11 @@ impl VirtualInterface {
     }
 
     pub(crate) fn peer(&self, family: Family) -> Option<&BgpPeer> {
-        self.peers
-            .iter()
-            .find(|peer| peer.family == family && !peer.is_gone())
+        self.live_peers().find(|peer| peer.family == family)
+    }
+
+    pub(crate) fn live_peers(&self) -> impl Iterator<Item = &BgpPeer> {
+        self.peers.iter().filter(|peer| !peer.is_gone())
     }
 }
 
@@ -269,7 +272,7 @@ pub(crate) struct Tag {
 }
 
 /// Both ends of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PeerAddresses {
     pub(crate) amazon: IpNet,
     pub(crate) customer: IpNet,

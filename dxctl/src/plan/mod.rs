@@ -1,14 +1,16 @@
 //! What has to change at AWS so that it is as the site file says. Pure: from what
 //! is [wanted](Wanted) and what is [observed](Observed) to a [`Plan`].
 //!
-//! `resolve` finds what each name of the file stands for at AWS, `gateways` and
-//! `vifs` compare, `step` says what a change is and what it will cut, `show` tells
-//! people. A virtual interface is known by its connection and VLAN.
+//! `resolve` finds what each name of the file stands for at AWS, `gateways`, `vifs`
+//! and `sessions` compare, `step` says what a change is and what it will cut, `show`
+//! tells people. A virtual interface is known by its connection and VLAN.
 
 mod carriers;
 mod gateways;
 mod new_vif;
+mod replacement;
 mod resolve;
+mod sessions;
 mod show;
 mod step;
 mod vifs;
@@ -22,6 +24,7 @@ use crate::aws::{Association, Carrier, DxGateway, VirtualInterface};
 use crate::pick::{Choice, Taken};
 use crate::site::{OWNER_TAG, Site};
 
+pub(crate) use replacement::Replacement;
 pub(crate) use show::{choices, listing, to_json};
 pub(crate) use step::{Call, Cut, Step};
 
@@ -46,6 +49,8 @@ pub(crate) struct Observed {
     pub(crate) associations: Vec<Association>,
     /// Addresses of this host.
     pub(crate) host: Vec<Taken>,
+    /// Sessions that a killed run was about to replace.
+    pub(crate) begun: Vec<Replacement>,
 }
 
 /// Steps in the order in which they can be done.

@@ -4,6 +4,7 @@ use bgp_core::Family;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::Replacement;
 use crate::aws::{NewGateway, NewPeer, NewVif, Tag, VifUpdate};
 use crate::site::KeySource;
 
@@ -153,6 +154,13 @@ pub(crate) enum Call {
         vif_id: String,
         id: String,
         family: Family,
+    },
+    /// With another key or other addresses.
+    ReplaceSession {
+        /// The name of the interface.
+        vif: String,
+        replacement: Replacement,
+        key: KeySource,
     },
     UpdateVif {
         id: String,

@@ -66,6 +66,7 @@ fn made() -> Observed {
             allowed: vec!["10.0.0.0/16".parse().unwrap()],
         }],
         host: Vec::new(),
+        begun: Vec::new(),
     }
 }
 
@@ -212,8 +213,97 @@ fn what_aws_fixes_at_creation_is_made_anew() {
     check(&SITE.replace("asn = 65010", "asn = 65011"), &made(), &anew);
     let moved = SITE.replace("gateway = \"hub\"", "gateway = \"vgw-9\"");
     check(&moved, &made(), &anew);
-    let ends = add("addresses = [\"169.254.9.1/30\", \"169.254.9.2/30\"]");
-    check(&ends, &made(), &anew);
+}
+
+const OTHER_ENDS: &str = "addresses = [\"169.254.9.1/30\", \"169.254.9.2/30\"]";
+
+fn key(text: &str) -> AuthKey {
+    AuthKey::from_file_content(text.to_owned().into()).unwrap()
+}
+
+fn keys(text: &str) -> Keys {
+    Keys::from([(("prod".to_owned(), Family::Ipv4), key(text))])
+}
+
+fn replacements(plan: &Plan) -> Vec<&Replacement> {
+    let calls = plan.steps.iter().filter_map(|step| match &step.call {
+        Call::ReplaceSession { replacement, .. } => Some(replacement),
+        _ => None,
+    });
+    calls.collect()
+}
+
+#[test]
+fn the_last_session_of_an_interface_is_replaced_with_another_standing_in() {
+    let plan = planned(&add(OTHER_ENDS), &made()).unwrap();
+    assert_eq!(steps(&plan), ["change session prod/ipv4 [cut:prod]"]);
+    let [replacement] = replacements(&plan)[..] else {
+        panic!("{plan:?}")
+    };
+    assert!(
+        replacement.stand_in
+            && plan.steps[0]
+                .cut
+                .as_ref()
+                .unwrap()
+                .what
+                .contains("stands in")
+    );
+    assert_eq!(
+        replacement.addresses.unwrap().to_string(),
+        "169.254.9.1/30,169.254.9.2/30"
+    );
+    // Beside one that is new, or that stays, nothing has to.
+    let both = format!("{}\nipv6 = true", add(OTHER_ENDS));
+    let plan = planned(&both, &made()).unwrap();
+    let expected = [
+        "create session prod/ipv6",
+        "change session prod/ipv4 [cut:prod]",
+    ];
+    assert_eq!(steps(&plan), expected);
+    assert!(!replacements(&plan)[0].stand_in);
+}
+
+#[test]
+fn a_replacement_that_was_killed_goes_on_with_the_addresses_that_there_were() {
+    let other = with_keys(SITE, &made(), &keys("canary-key-456")).unwrap();
+    let begun = replacements(&other)[0].clone();
+    assert!(begun.addresses.is_some());
+    // The stand-in is all there is.
+    let mut observed = made();
+    observed.vifs[0].peers[0].family = Family::Ipv6;
+    observed.vifs[0].peers[0].id = Some("dxpeer-6".into());
+    check(
+        SITE,
+        &observed,
+        &[
+            "create session prod/ipv4",
+            "delete session prod/ipv6 [cut:prod]",
+        ],
+    );
+    observed.begun = vec![begun.clone()];
+    let plan = planned(SITE, &observed).unwrap();
+    let expected = [
+        "change session prod/ipv4 [cut:prod]",
+        "delete session prod/ipv6 [cut:prod]",
+    ];
+    assert_eq!(steps(&plan), expected);
+    assert_eq!(replacements(&plan)[0].addresses, begun.addresses);
+    // Of another interface: nothing of ours.
+    observed.begun[0].vif = "dxvif-other".into();
+    assert!(replacements(&planned(SITE, &observed).unwrap()).is_empty());
+}
+
+#[test]
+fn nothing_can_stand_in_for_the_only_session_of_a_public_interface_over_ipv6() {
+    let mut observed = made();
+    observed.vifs[0].kind = Kind::Known(VifKind::Public);
+    observed.vifs[0].peers[0].family = Family::Ipv6;
+    let refused = Replacement::of(&observed.vifs[0], Family::Ipv6).unwrap_err();
+    assert!(refused.contains("add one first"), "{refused}");
+    observed.vifs[0].kind = Kind::Known(VifKind::Private);
+    let fine = Replacement::of(&observed.vifs[0], Family::Ipv6).unwrap();
+    assert!(fine.stand_in && fine.addresses.is_none(), "{fine:?}");
 }
 
 #[test]
@@ -223,26 +313,19 @@ fn a_session_beside_another_is_replaced_alone() {
     six.family = Family::Ipv6;
     six.id = Some("dxpeer-6".into());
     observed.vifs[0].peers.push(six);
-    let site = add("ipv6 = true\naddresses = [\"169.254.9.1/30\", \"169.254.9.2/30\"]");
-    let expected = [
-        "delete session prod/ipv4 [cut:prod]",
-        "create session prod/ipv4",
-    ];
-    check(&site, &observed, &expected);
+    let site = format!("{}\nipv6 = true", add(OTHER_ENDS));
+    let plan = planned(&site, &observed).unwrap();
+    assert_eq!(steps(&plan), ["change session prod/ipv4 [cut:prod]"]);
+    assert!(!replacements(&plan)[0].stand_in);
     check(SITE, &observed, &["delete session prod/ipv6 [cut:prod]"]);
 }
 
 #[test]
 fn another_key_is_a_cut_and_is_not_shown() {
-    let key = |text: &str| AuthKey::from_file_content(text.to_owned().into()).unwrap();
-    let keys = |text| Keys::from([(("prod".to_owned(), Family::Ipv4), key(text))]);
     let same = with_keys(SITE, &made(), &keys("canary-key-123")).unwrap();
     assert!(same.is_empty(), "{same:?}");
     let plan = with_keys(SITE, &made(), &keys("canary-key-456")).unwrap();
-    assert_eq!(
-        steps(&plan),
-        ["delete vif prod [cut:prod]", "create vif prod"]
-    );
+    assert_eq!(steps(&plan), ["change session prod/ipv4 [cut:prod]"]);
     let shown = format!(
         "{}{}{plan:?}",
         listing(&plan),

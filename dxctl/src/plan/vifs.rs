@@ -1,16 +1,16 @@
 //! Virtual interfaces: those to make, to change, to make anew, and to take away.
 
-use bgp_core::Family;
 use ipnet::IpNet;
 
 use super::gateways::{Tagged, list, partition, tag_steps};
 use super::new_vif::{Picker, replaces};
 use super::resolve::Resolved;
+use super::sessions::{Sessions, new_session};
 use super::step::{Action, Call, Cut, Field, Step};
 use super::{Observed, Phases, Plan, Wanted, is_owned};
-use crate::aws::{BgpPeer, Features, Gateway, NewPeer, PeerKey, VifUpdate, VirtualInterface};
-use crate::cli::{Addresses, Auto};
-use crate::site::{LeadsTo, Session, Site, Vif};
+use crate::aws::{Features, Gateway, VifUpdate, VirtualInterface};
+use crate::cli::Auto;
+use crate::site::{LeadsTo, Site, Vif};
 
 pub(super) fn compare(
     wanted: Wanted<'_>,
@@ -45,7 +45,9 @@ impl Phases {
         let phase = match step.call {
             Call::DeleteVif { .. } | Call::AwaitDeleted { .. } => &mut self.delete_vifs,
             Call::CreateVif { .. } => &mut self.create_vifs,
-            Call::CreatePeer { .. } | Call::DeletePeer { .. } => &mut self.sessions,
+            Call::CreatePeer { .. } | Call::DeletePeer { .. } | Call::ReplaceSession { .. } => {
+                &mut self.sessions
+            }
             Call::Tag { .. } | Call::Untag { .. } => &mut self.tags,
             _ => &mut self.update,
         };
@@ -150,18 +152,7 @@ fn existing(
             there.kind
         )]);
     }
-    let mut why = unchangeable(wanted.site, vif, there, found);
-    let sessions = Sessions::compare(wanted, vif, there, &mut plan.notes);
-    // AWS doesn't delete the last session of an interface.
-    let stays = sessions.kept > 0 || sessions.replaced.is_empty();
-    if !stays {
-        why.extend(
-            sessions
-                .replaced
-                .iter()
-                .flat_map(|replaced| replaced.why.clone()),
-        );
-    }
+    let why = unchangeable(wanted.site, vif, there, found);
     if !why.is_empty() {
         return anew(vif, there, &why, picker, plan);
     }
@@ -170,7 +161,8 @@ fn existing(
         Some(asn) => asn,
         None => picker.asn(vif).map_err(|problem| vec![problem])?,
     };
-    let mut steps = sessions.steps(vif, there, asn);
+    let sessions = Sessions::compare(wanted, vif, there, &observed.begun, &mut plan.notes);
+    let mut steps = sessions.steps(vif, there, asn)?;
     steps.extend(update(vif, there, observed));
     let resource = Tagged {
         kind: "vif",
@@ -222,169 +214,6 @@ fn unchangeable(
         fields.push(Field::change("route_filter_prefixes", from, to));
     }
     fields
-}
-
-/// The sessions of an interface that exists.
-#[derive(Default)]
-struct Sessions<'a> {
-    kept: usize,
-    replaced: Vec<Replaced<'a>>,
-    missing: Vec<&'a Session>,
-    extra: Vec<&'a BgpPeer>,
-}
-
-struct Replaced<'a> {
-    session: &'a Session,
-    peer: &'a BgpPeer,
-    why: Vec<Field>,
-}
-
-impl<'a> Sessions<'a> {
-    fn compare(
-        wanted: Wanted<'_>,
-        vif: &'a Vif,
-        there: &'a VirtualInterface,
-        notes: &mut Vec<String>,
-    ) -> Self {
-        let mut sessions = Self::default();
-        for session in &vif.sessions {
-            let Some(peer) = there.peer(session.family) else {
-                sessions.missing.push(session);
-                continue;
-            };
-            let why = differences(wanted, vif, session, peer, notes);
-            if why.is_empty() {
-                sessions.kept += 1;
-            } else {
-                sessions.replaced.push(Replaced { session, peer, why });
-            }
-        }
-        let peers = there.peers.iter().filter(|peer| !peer.is_gone());
-        sessions.extra = peers
-            .filter(|peer| !vif.sessions.iter().any(|one| one.family == peer.family))
-            .collect();
-        sessions
-    }
-
-    /// New ones first: AWS keeps the last session of an interface.
-    fn steps(&self, vif: &Vif, there: &VirtualInterface, asn: bgp_core::Asn) -> Vec<Step> {
-        let mut steps = Vec::new();
-        for session in &self.missing {
-            steps.push(new_session(vif, session, asn, Some(&there.id)));
-        }
-        for replaced in &self.replaced {
-            let what = format!(
-                "its {} session is deleted and made anew",
-                replaced.session.family
-            );
-            steps.extend(old_session(
-                vif,
-                there,
-                replaced.peer,
-                what,
-                replaced.why.clone(),
-            ));
-            steps.push(new_session(vif, replaced.session, asn, Some(&there.id)));
-        }
-        for peer in &self.extra {
-            let what = format!("its {} session ends", peer.family);
-            steps.extend(old_session(vif, there, peer, what, Vec::new()));
-        }
-        steps
-    }
-}
-
-/// What AWS fixes with the session.
-fn differences(
-    wanted: Wanted<'_>,
-    vif: &Vif,
-    session: &Session,
-    peer: &BgpPeer,
-    notes: &mut Vec<String>,
-) -> Vec<Field> {
-    let mut fields = Vec::new();
-    if let Addresses::Pair(pair) = session.addresses {
-        let has = peer.amazon_address.zip(peer.customer_address);
-        if let Some((amazon, customer)) = has
-            && (amazon, customer) != (pair.amazon, pair.customer)
-        {
-            let from = format!("{amazon},{customer}");
-            fields.push(Field::change("addresses", from, pair));
-        }
-    }
-    if let Some(key) = wanted.keys.get(&(vif.name.clone(), session.family)) {
-        match &peer.key {
-            PeerKey::Known(has) if has == key => {}
-            PeerKey::Known(_) | PeerKey::Unusable(_) => {
-                fields.push(Field::change(
-                    "key",
-                    "another (not shown)",
-                    "the file's (not shown)",
-                ));
-            }
-            PeerKey::Hidden => notes.push(format!(
-                "vif {:?}: AWS doesn't show the key of its {} session, so it was not compared",
-                vif.name, session.family
-            )),
-        }
-    }
-    fields
-}
-
-fn new_session(vif: &Vif, session: &Session, asn: bgp_core::Asn, id: Option<&str>) -> Step {
-    let addresses = match session.addresses {
-        Addresses::Pair(pair) => Some(pair),
-        Addresses::Auto | Addresses::Aws => None,
-    };
-    Step {
-        action: Action::Create,
-        kind: "session",
-        name: session_name(vif, session.family),
-        id: id.map(str::to_owned),
-        fields: vec![match addresses {
-            Some(pair) => Field::new("addresses", pair),
-            None => Field::new("addresses", "AWS's choice"),
-        }],
-        cut: None,
-        call: Call::CreatePeer {
-            vif: vif.name.clone(),
-            peer: NewPeer {
-                asn,
-                family: session.family,
-                addresses,
-                key: None,
-            },
-            key: session.key.clone(),
-        },
-    }
-}
-
-/// `None` while AWS hasn't given it an identifier.
-fn old_session(
-    vif: &Vif,
-    there: &VirtualInterface,
-    peer: &BgpPeer,
-    what: String,
-    fields: Vec<Field>,
-) -> Option<Step> {
-    let id = peer.id.clone()?;
-    Some(Step {
-        action: Action::Delete,
-        kind: "session",
-        name: session_name(vif, peer.family),
-        id: Some(id.clone()),
-        fields,
-        cut: Some(Cut::new(&vif.name, what)),
-        call: Call::DeletePeer {
-            vif_id: there.id.clone(),
-            id,
-            family: peer.family,
-        },
-    })
-}
-
-fn session_name(vif: &Vif, family: Family) -> String {
-    format!("{}/{family}", vif.name)
 }
 
 /// What AWS changes in place.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::vif::confirm;
-use crate::apply::{Apply, Journal, Made, known_keys, observe};
+use crate::apply::{Apply, Journal, Made, Mark, OurEnd, known_keys, observe};
 use crate::aws::{Client, DirectConnect, Filter};
 use crate::cli::{ApplyArgs, Consent, DestroyArgs, Global, PlanArgs, Run, ValidateArgs};
 use crate::output::{note, print};
@@ -47,7 +47,8 @@ pub(super) async fn plan(args: PlanArgs, global: &Global) -> anyhow::Result<Verd
     let site = site::load(&args.file)?;
     let aws = connect(&site, global).await?;
     let keys = known_keys(&site, &aws).await?;
-    let observed = observe(&aws, &site).await?;
+    let mut observed = observe(&aws, &site).await?;
+    observed.begun = Journal::begun_in(&beside(&args.file));
     let wanted = Wanted {
         site: &site,
         keys: &keys,
@@ -69,8 +70,9 @@ pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Ve
     let site = site::load(&args.file)?;
     let aws = connect(&site, global).await?;
     let keys = known_keys(&site, &aws).await?;
-    let mut apply = start(&aws, &site, &keys, &args.file, &args.run).await?;
-    let observed = observe(&aws, &site).await?;
+    let mut apply = start(&aws, &site, &keys, &args.file, &args.run, global).await?;
+    let mut observed = observe(&aws, &site).await?;
+    observed.begun = apply.journal.begun();
     let plan = plan::plan(apply.wanted, &observed)?;
     tell(&plan, args.explain.detail());
     if !plan.is_empty() {
@@ -81,7 +83,11 @@ pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Ve
     if !plan.is_empty() {
         apply.verify().await?;
     }
-    let ids = apply.made.vifs;
+    let Made {
+        vifs: ids,
+        restarted,
+        ..
+    } = apply.made;
     let all = aws.virtual_interfaces(Filter::All).await?;
     // Keys that were made on the way are here now.
     let keys = known_keys(&site, &aws).await?;
@@ -92,8 +98,13 @@ pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Ve
         routers::bring_up(&written, &aws, args.verify).await?
     };
     apply.journal.finish()?;
+    let restarts = outages(&restarted).await;
     let answer = json!({
         "changes": plan.steps.len(),
+        "restarts": restarts.iter().map(|(session, seconds)| json!({
+            "session": session,
+            "outage_seconds": seconds,
+        })).collect::<Vec<_>>(),
         "routers": written.iter().map(|one| &one.json).collect::<Vec<_>>(),
         "problems": wrong,
     });
@@ -103,6 +114,12 @@ pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Ve
             steps => format!("done: {steps} changes at AWS\n"),
         };
         written.iter().for_each(|one| text.push_str(&one.lines));
+        for (session, seconds) in &restarts {
+            text.push_str(&match seconds {
+                Some(seconds) => format!("session {session}: up again, down for {seconds:.1} s\n"),
+                None => format!("session {session}: how long it was down is not known\n"),
+            });
+        }
         for problem in &wrong {
             text.push_str(&format!("{problem}\n"));
         }
@@ -115,11 +132,20 @@ pub(super) async fn apply(args: ApplyArgs, global: &Global) -> anyhow::Result<Ve
     })
 }
 
+/// For how many seconds each was down, where bgpd says.
+async fn outages(restarted: &[(OurEnd, Mark)]) -> Vec<(&str, Option<f64>)> {
+    let mut outages = Vec::new();
+    for (ours, mark) in restarted {
+        outages.push((ours.session.as_str(), ours.outage(*mark).await));
+    }
+    outages
+}
+
 pub(super) async fn destroy(args: DestroyArgs, global: &Global) -> anyhow::Result<Verdict> {
     let site = site::load(&args.file)?;
     let aws = connect(&site, global).await?;
     let keys = Keys::new();
-    let mut apply = start(&aws, &site, &keys, &args.file, &args.run).await?;
+    let mut apply = start(&aws, &site, &keys, &args.file, &args.run, global).await?;
     let observed = observe(&aws, &site).await?;
     let plan = plan::destroy(&site, &observed)?;
     if !plan.is_empty() {
@@ -143,6 +169,7 @@ async fn start<'a>(
     keys: &'a Keys,
     file: &Path,
     run: &Run,
+    global: &Global,
 ) -> anyhow::Result<Apply<'a, Client>> {
     let path = run.journal.clone().unwrap_or_else(|| beside(file));
     let apply = Apply {
@@ -150,6 +177,7 @@ async fn start<'a>(
         wanted: Wanted { site, keys },
         journal: Journal::open(&path, run.lock_timeout)?,
         limit: run.timeout,
+        socket: global.socket.clone(),
         made: Made::default(),
     };
     apply.settle(run.settle).await?;
