@@ -107,25 +107,28 @@ const PRIORITY: i32 = 50;
 mod tests {
     use super::*;
 
-    fn halves(allowed: &[usize]) -> [Vec<usize>; 2] {
+    fn halves(allowed: &[usize]) -> nix::Result<[Vec<usize>; 2]> {
         let mut set = CpuSet::new();
-        allowed.iter().for_each(|cpu| set.set(*cpu).unwrap());
-        [Half::Long, Half::Prompt].map(|half| {
-            let half = half.of(&set).unwrap();
+        for cpu in allowed {
+            set.set(*cpu)?;
+        }
+        let of = |half: Half| {
+            let half = half.of(&set)?;
             let all = 0..CpuSet::count();
-            all.filter(|cpu| half.is_set(*cpu).unwrap()).collect()
-        })
+            Ok(all.filter(|cpu| half.is_set(*cpu) == Ok(true)).collect())
+        };
+        Ok([of(Half::Long)?, of(Half::Prompt)?])
     }
 
     #[test]
     fn threads_in_a_hurry_have_cpus_without_long_calls() {
-        assert_eq!(halves(&[0, 1]), [vec![0], vec![1]]);
-        assert_eq!(halves(&[1, 4, 6]), [vec![1], vec![4, 6]]);
-        assert_eq!(halves(&[0, 1, 2, 3]), [vec![0, 1], vec![2, 3]]);
+        assert_eq!(halves(&[0, 1]), Ok([vec![0], vec![1]]));
+        assert_eq!(halves(&[1, 4, 6]), Ok([vec![1], vec![4, 6]]));
+        assert_eq!(halves(&[0, 1, 2, 3]), Ok([vec![0, 1], vec![2, 3]]));
     }
 
     #[test]
     fn the_only_cpu_is_shared() {
-        assert_eq!(halves(&[3]), [vec![3], vec![3]]);
+        assert_eq!(halves(&[3]), Ok([vec![3], vec![3]]));
     }
 }

@@ -28,7 +28,8 @@ gateway = "vgw-1"
 fn api() -> Api {
     let mut there = vif("dxvif-1", "prod", 1, "available");
     there["asnLong"] = json!(64513);
-    for peer in [&mut there["bgpPeers"][0]] {
+    {
+        let peer = &mut there["bgpPeers"][0];
         peer["amazonAddress"] = json!("169.254.1.5/30");
         peer["customerAddress"] = json!("169.254.1.6/30");
     }

@@ -163,9 +163,12 @@ pub struct PathStatus {
     pub reason: Option<String>,
     #[serde(default)]
     pub health: HealthStatus,
-    /// Set by `POST /v1/drain` (or a drill): what asked for it.
+    /// Set by `POST /v1/drain` (or a drill): who or what asked for it.
     #[serde(default)]
     pub drained: Option<String>,
+    /// While it is being drained: seconds until our traffic leaves it.
+    #[serde(default)]
+    pub leaves_in: Option<f64>,
     /// Prefixes whose traffic this path carries now.
     pub carries: u64,
     #[serde(default)]

@@ -61,6 +61,10 @@ pub enum Event {
     Damped { path: PathId, wait: Duration },
     /// The far end has stopped speaking BFD while BGP gets through.
     Unheard { path: PathId },
+    /// The far end goes on saying that it hears nothing of us, and we hear it.
+    OneWay { path: PathId },
+    /// It says so no more; what is known of the path instead.
+    OneWayOver { path: PathId, verdict: Verdict },
     /// No session can be had, and why; tried again.
     Failed { path: PathId, reason: String },
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bgp_core::Family;
 use bgp_core::api::BfdStatus;
-use bgp_core::bfd::{Discarded, Judge, Packet, Session, State, Verdict};
+use bgp_core::bfd::{Diagnostic, Discarded, Header, Judge, Packet, Session, State, Verdict};
 use bgp_core::config::BgpWaits;
 use tokio::sync::{mpsc, watch};
 
@@ -29,9 +29,21 @@ pub(super) struct Watched {
     bgp: Bgp,
     /// When to look whether the far end still speaks BFD, though it is Down.
     look_at: Option<Instant>,
+    hearing: Hearing,
     sent: u64,
     received: u64,
     discarded: [u64; Reason::ALL.len()],
+}
+
+/// What the far end says that it hears of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hearing {
+    /// Something, or it says nothing of it.
+    Something,
+    /// Nothing, since then: as every end does that has not heard yet that we are back.
+    NothingSince(Instant),
+    /// Nothing for so long that what we send must be lost, which was told.
+    Nothing,
 }
 
 /// Whom to tell.
@@ -77,6 +89,7 @@ impl Watched {
             since: now,
             bgp: Bgp::Down,
             look_at: None,
+            hearing: Hearing::Something,
             sent: 0,
             received: 0,
             discarded: [0; 4],
@@ -150,6 +163,7 @@ impl Watched {
             Ok(()) => self.received += 1,
             Err(Discarded::Authentication(_)) => return self.discard(Reason::Authentication),
         }
+        self.note_hearing(&packet.header, at, to);
         let is_down = matches!(self.judge.verdict(), Verdict::Down(_));
         // RFC 5882 §3.2: it has been switched off since.
         if packet.header.state == State::AdminDown && is_down && self.judge.nobody_asks() {
@@ -174,6 +188,33 @@ impl Watched {
         }
         if self.look_at.take_if(|at| *at <= now).is_some() {
             self.look_for_bfd(now, to);
+        }
+        if !self.session.hears_remote() {
+            self.heard_again(to);
+        }
+    }
+
+    /// Loss in one direction, which neither end's silence shows.
+    fn note_hearing(&mut self, header: &Header, at: Instant, to: &Listeners) {
+        let nothing =
+            header.state == State::Down && header.diagnostic == Diagnostic::DETECTION_TIME_EXPIRED;
+        match self.hearing {
+            _ if !nothing => self.heard_again(to),
+            Hearing::Something => self.hearing = Hearing::NothingSince(at),
+            Hearing::NothingSince(since) if at.saturating_duration_since(since) >= UNHEARD => {
+                self.hearing = Hearing::Nothing;
+                let path = self.peer.path;
+                let _ = to.events.send(Event::OneWay { path });
+            }
+            Hearing::NothingSince(_) | Hearing::Nothing => {}
+        }
+    }
+
+    fn heard_again(&mut self, to: &Listeners) {
+        let before = std::mem::replace(&mut self.hearing, Hearing::Something);
+        if before == Hearing::Nothing {
+            let (path, verdict) = (self.peer.path, self.judge.verdict().clone());
+            let _ = to.events.send(Event::OneWayOver { path, verdict });
         }
     }
 
@@ -278,8 +319,8 @@ impl Watched {
     }
 }
 
-fn spoken(diagnostic: bgp_core::bfd::Diagnostic) -> Option<String> {
-    (diagnostic != bgp_core::bfd::Diagnostic::NONE).then(|| diagnostic.to_string())
+fn spoken(diagnostic: Diagnostic) -> Option<String> {
+    (diagnostic != Diagnostic::NONE).then(|| diagnostic.to_string())
 }
 
 fn micros(time: Duration) -> u64 {
@@ -288,3 +329,5 @@ fn micros(time: Duration) -> u64 {
 
 /// A far end that speaks BFD is heard within this, however slowly it begins.
 const STILL_SPEAKS: Duration = Duration::from_secs(10);
+/// Two of the packets of an end that is not Up, and some more.
+const UNHEARD: Duration = Duration::from_millis(2500);

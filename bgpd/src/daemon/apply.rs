@@ -192,6 +192,7 @@ impl Daemon {
             }
         }
         self.ensure_vifs().await;
+        self.drain_added(old);
         for (name, step) in steps {
             let Some(peer) = reload::peer(&config, &name) else {
                 continue;

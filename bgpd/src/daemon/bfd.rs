@@ -84,6 +84,19 @@ impl Daemon {
                 let text = "the far end has stopped speaking BFD, and BGP gets through: the path is used without it";
                 (path, Weight::Warning, text.to_owned())
             }
+            Event::OneWay { path } => {
+                let evidence = Evidence::Bfd(path::Bfd::FarEndHearsNothing);
+                self.parts.health.tell(path, evidence);
+                let text = "BFD: loss in one direction, what we send: the far end says that it hears nothing of us, and we hear it";
+                (path, Weight::Warning, text.to_owned())
+            }
+            Event::OneWayOver { path, verdict } => {
+                self.parts
+                    .health
+                    .tell(path, Evidence::Bfd(evidence(&verdict)));
+                let text = "BFD: the far end doesn't say any more that it hears nothing of us";
+                (path, Weight::Info, text.to_owned())
+            }
             Event::Failed { path, reason } => {
                 let text = format!(
                     "no BFD: {reason}; see that the address is ours and that nothing else uses UDP port 3784 (4784 for multihop) there, or set `bfd = false`; trying again"

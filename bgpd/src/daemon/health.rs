@@ -2,7 +2,8 @@
 //! concluded of them.
 
 use bgp_core::api::EventKind;
-use bgp_core::path::{Evidence, Health, Settings, Target};
+use bgp_core::path::{Evidence, Health, Target, Trust};
+use bgp_core::policy::{Adverse, Stance};
 use tokio::sync::oneshot;
 
 use super::Daemon;
@@ -10,6 +11,9 @@ use super::journal::Weight;
 use crate::control::health_name;
 use crate::health::{Concluded, Watched};
 use crate::{fastpath, router};
+
+/// `on_degraded = "withdraw"`, but the far end's traffic has nowhere to go.
+const STILL_ANNOUNCED: &str = "; our routes are not withdrawn, for no other path is better";
 
 impl Daemon {
     /// Looks after the paths of the configuration, and no others.
@@ -21,19 +25,32 @@ impl Daemon {
                 .flat_map(|probe| probe.targets.clone())
                 .collect()
         };
-        let peers = config
-            .all_peers()
-            .map(|peer| (&peer.name, &peer.health, targets(&peer.probe)));
+        for name in config.all_peers().map(|peer| &peer.name) {
+            self.ids.assign(name);
+        }
+        for path in &config.paths {
+            self.ids.assign(&path.name);
+        }
+        let peers = config.all_peers().map(|peer| {
+            let silent = (peer.on_degraded == Adverse::Withdraw).then(|| {
+                let ways = self.other_ways(std::slice::from_ref(&peer.name), &peer.name);
+                ways.iter().filter_map(|way| self.ids.of(way)).collect()
+            });
+            (&peer.name, &peer.health, targets(&peer.probe), silent)
+        });
         let paths = config
             .paths
             .iter()
-            .map(|path| (&path.name, &path.health, targets(&path.probe)));
+            .map(|path| (&path.name, &path.health, targets(&path.probe), None));
         let watched = peers
             .chain(paths)
-            .map(|(name, settings, targets): (_, &Settings, _)| Watched {
-                path: self.ids.assign(name),
-                settings: settings.clone(),
-                targets,
+            .filter_map(|(name, settings, targets, silent)| {
+                Some(Watched {
+                    path: self.ids.of(name)?,
+                    settings: settings.clone(),
+                    targets,
+                    silent,
+                })
             });
         let watched: Vec<Watched> = watched.collect();
         if let Some(fastpath) = &self.parts.fastpath {
@@ -45,7 +62,11 @@ impl Daemon {
     }
 
     pub(super) fn on_concluded(&mut self, concluded: Concluded) {
-        let Concluded { path, transition } = concluded;
+        let Concluded {
+            path,
+            transition,
+            stance,
+        } = concluded;
         let name = self.ids.name(path);
         self.measures
             .observe_transition(&name, transition.from, transition.to);
@@ -54,7 +75,9 @@ impl Daemon {
             Health::Degraded | Health::Down => Weight::Warning,
         };
         let (from, to) = (health_name(transition.from), health_name(transition.to));
-        let text = format!("health: {from} → {to}: {}", transition.reason);
+        let is_kept = transition.trust != Trust::Full && stance == Stance::Normal;
+        let kept = if is_kept { STILL_ANNOUNCED } else { "" };
+        let text = format!("health: {from} → {to}: {}{kept}", transition.reason);
         let evidence = transition.evidence.clone();
         self.journal
             .tell(weight, EventKind::Health, &name, text, evidence);

@@ -31,6 +31,8 @@ pub(super) enum VifState {
 #[derive(Default)]
 pub(super) struct Links {
     of: HashMap<PathId, PathLink>,
+    /// How the interfaces of links are called, for when they are gone.
+    names: HashMap<u32, String>,
     /// The backups of paths without a link.
     backup_of: HashMap<PathId, Backup>,
     /// What the prober was told last.
@@ -44,6 +46,12 @@ impl Links {
     /// The interface that a path's packets leave by.
     pub(super) fn ifindex(&self, path: PathId) -> Option<u32> {
         self.of.get(&path).map(|link| link.ifindex)
+    }
+
+    fn interface_name(&self, ifindex: u32) -> String {
+        let known = || self.names.get(&ifindex).cloned();
+        let name = name_of(ifindex).or_else(known);
+        name.unwrap_or_else(|| format!("interface {ifindex}"))
     }
 
     pub(super) fn forget(&mut self, path: PathId) {
@@ -156,6 +164,10 @@ impl Daemon {
         if self.links.of.get(&id) == Some(&link) {
             return Change::None;
         }
+        for ifindex in [link.ifindex, link.carrier_ifindex] {
+            let name = name_of(ifindex).map(|name| (ifindex, name));
+            self.links.names.extend(name);
+        }
         fastpath.set_link(id, Some(link.clone()));
         self.links.of.insert(id, link);
         Change::Changed
@@ -245,9 +257,10 @@ impl Daemon {
         {
             return;
         }
-        let name = interface_name(ifindex);
+        let name = self.links.interface_name(ifindex);
         let (weight, text) = match up {
             true => (Weight::Info, "carrier is back"),
+            false if !exists(ifindex) => (Weight::Warning, GONE),
             false => (Weight::Warning, NO_CARRIER),
         };
         let text = text.to_owned();
@@ -300,6 +313,7 @@ fn probed(config: &Config) -> impl Iterator<Item = (&Arc<str>, Option<&String>, 
     sessions.chain(paths)
 }
 
+const GONE: &str = "the interface is gone: deleted, renamed or moved to another network namespace; it is taken up again once it is back";
 const NO_CARRIER: &str = "no carrier: see the cable, the optics and the far end's port";
 
 /// Whether a path has another link than before.
@@ -379,10 +393,6 @@ fn exists(ifindex: u32) -> bool {
     name_of(ifindex).is_some()
 }
 
-fn interface_name(ifindex: u32) -> String {
-    name_of(ifindex).unwrap_or_else(|| format!("interface {ifindex}"))
-}
-
 /// `None`: there is no such interface, for which nix has an empty name and no
 /// error.
 pub(super) fn name_of(ifindex: u32) -> Option<String> {
@@ -399,6 +409,7 @@ mod tests {
         assert_eq!(name_of(1).as_deref(), Some("lo"));
         assert_eq!(name_of(u32::MAX), None);
         assert!(!exists(u32::MAX));
-        assert_eq!(interface_name(7_000_000), "interface 7000000");
+        let links = Links::default();
+        assert_eq!(links.interface_name(7_000_000), "interface 7000000");
     }
 }

@@ -111,7 +111,7 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<()> {
             _ = hangup.recv() => daemon.on_hangup().await,
             Some(connection) = inputs.accepted.recv() => daemon.on_accepted(connection),
             Some(request) = inputs.requests.recv() => daemon.on_request(request).await,
-            () = tokio::time::sleep_until(due) => daemon.on_due(),
+            () = tokio::time::sleep_until(due) => daemon.on_due().await,
             _ = tick.tick() => daemon.on_tick().await,
         }
     };
@@ -435,6 +435,7 @@ impl Daemon {
         self.refresh_links().await;
         self.set_probes();
         self.start_waiting_sessions().await;
+        self.withdraw_drained().await;
         self.count_prefixes();
         self.look_for_moved_flows();
     }

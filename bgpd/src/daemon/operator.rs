@@ -36,8 +36,8 @@ pub enum Order {
 
 /// The longest drill, in seconds.
 const LONGEST_DRILL: u64 = 3600;
-/// Drained paths are out of use for this.
-const DRAINED: &str = "drained by the operator";
+/// By whom paths are drained.
+const WHO: &str = "the operator";
 
 /// Drains and drills under way.
 pub(super) struct Operator {
@@ -103,15 +103,28 @@ impl Operator {
             .min()
     }
 
-    /// What keeps a path empty, for people.
-    pub(super) fn why(&self, name: &str) -> Option<String> {
+    /// By whom or what a path is kept empty, for people.
+    pub(super) fn who(&self, name: &str) -> Option<String> {
         if self.drains.contains_key(name) {
-            return Some(DRAINED.to_owned());
+            return Some(WHO.to_owned());
         }
+        let left = self.drilled_for(name)?;
+        Some(format!("a drill, for another {} s", left.as_secs()))
+    }
+
+    /// How long a session is still kept closed.
+    pub(super) fn drilled_for(&self, name: &str) -> Option<Duration> {
         let is_in = |drill: &&Drill| drill.sessions.iter().any(|session| **session == *name);
         let drill = self.drills.values().find(is_in)?;
-        let left = drill.until.saturating_duration_since(Instant::now());
-        Some(format!("drill: closed for another {} s", left.as_secs()))
+        Some(drill.until.saturating_duration_since(Instant::now()))
+    }
+
+    /// How long our traffic still stays on a path that is being drained.
+    pub(super) fn leaves_in(&self, name: &str) -> Option<Duration> {
+        match self.drains.get(name)?.phase {
+            Phase::Told { swap_at, .. } => Some(swap_at.saturating_duration_since(Instant::now())),
+            Phase::Swapped => None,
+        }
     }
 
     fn remember(&self) -> io::Result<()> {
@@ -172,21 +185,45 @@ impl Daemon {
             if self.operator.drains.contains_key(name) {
                 continue;
             }
-            let phase = Phase::Told {
-                swap_at: Instant::now() + delay,
-                inbound: self.packets_in(name),
-            };
-            let drain = Drain { phase };
-            self.operator.drains.insert(name.clone(), drain);
-            self.tell_far_end(name);
+            self.begin_drain(name);
             self.journal.drain(
                 name,
                 format!("drain: the far end is told to send by another way; our traffic leaves in {delay:?}"),
             );
         }
         self.remember_drains();
-        self.on_due();
+        self.on_due().await;
         Ok(concerned(&names))
+    }
+
+    fn begin_drain(&mut self, name: &Arc<str>) {
+        let phase = Phase::Told {
+            swap_at: Instant::now() + self.config.daemon.drain_delay,
+            inbound: self.packets_in(name),
+        };
+        let drain = Drain { phase };
+        self.operator.drains.insert(name.clone(), drain);
+        self.tell_far_end(name);
+    }
+
+    /// A session that a reload adds to a VIF whose sessions are all drained.
+    pub(super) fn drain_added(&mut self, old: &Config) {
+        let config = self.config.clone();
+        for vif in &config.vifs {
+            let is_known = |name: &str| old.all_peers().any(|peer| &*peer.name == name);
+            let names = vif.sessions.iter().map(|session| &session.name);
+            let (known, added): (Vec<_>, Vec<_>) = names.partition(|name| is_known(name));
+            let is_drained = |name: &&Arc<str>| self.operator.drains.contains_key(*name);
+            if known.is_empty() || !known.iter().all(is_drained) {
+                continue;
+            }
+            for name in added {
+                self.begin_drain(name);
+                self.journal
+                    .drain(name, format!("drained as the rest of {}", vif.name));
+            }
+        }
+        self.remember_drains();
     }
 
     fn undrain(&mut self, name: &str) -> Result<Concerned, String> {
@@ -216,6 +253,9 @@ impl Daemon {
 
     /// The path is gone from the configuration, and nothing is to be said of it.
     pub(super) fn forget_orders(&mut self, name: &Arc<str>) {
+        for drill in self.operator.drills.values_mut() {
+            drill.sessions.retain(|session| session != name);
+        }
         if self.operator.drains.contains_key(name) {
             self.lift_drain(name);
             self.remember_drains();
@@ -223,7 +263,7 @@ impl Daemon {
     }
 
     /// Does what was put off until now.
-    pub(super) fn on_due(&mut self) {
+    pub(super) async fn on_due(&mut self) {
         let now = Instant::now();
         let drains = self.operator.drains.iter();
         let due = drains.filter_map(|(name, drain)| match drain.phase {
@@ -239,6 +279,7 @@ impl Daemon {
             self.swap_away(&name);
             self.journal
                 .drain(&name, format!("drained: our traffic has left it{came}"));
+            self.withdraw_drained().await;
         }
         let drills = self.operator.drills.iter();
         let over = drills
@@ -260,17 +301,50 @@ impl Daemon {
     fn swap_away(&mut self, name: &Arc<str>) {
         let path = self.ids.assign(name);
         if let Some(fastpath) = &self.parts.fastpath {
-            fastpath.path_down(path, Voice::Operator, DRAINED.to_owned());
-        }
-        // Where nothing lowers the far end's preference, only silence moves it.
-        let peer = self.config.all_peers().find(|peer| peer.name == *name);
-        if peer.is_some_and(|peer| peer.on_degraded == Adverse::Withdraw) {
-            let steering = &self.parts.steering;
-            steering.set(path, Pilot::Operator, Stance::Withdrawn);
+            fastpath.path_down(path, Voice::Operator, WHO.to_owned());
         }
         if let Some(drain) = self.operator.drains.get_mut(name) {
             drain.phase = Phase::Swapped;
         }
+    }
+
+    /// Where nothing lowers the far end's preference, only silence moves it: while
+    /// there is another way for its traffic, or it would have none.
+    pub(super) async fn withdraw_drained(&mut self) {
+        let config = self.config.clone();
+        let is_drained = |name: &Arc<str>| {
+            let drain = self.operator.drains.get(name);
+            drain.is_some_and(|drain| matches!(drain.phase, Phase::Swapped))
+        };
+        let silent = |peer: &&Peer| peer.on_degraded == Adverse::Withdraw && is_drained(&peer.name);
+        let names: Vec<Arc<str>> = config
+            .all_peers()
+            .filter(silent)
+            .map(|peer| peer.name.clone())
+            .collect();
+        if names.is_empty() {
+            return;
+        }
+        let states = self.path_states().await;
+        for name in names {
+            let stance = match self.usable_way(
+                &states,
+                &self.other_ways(std::slice::from_ref(&name), &name),
+            ) {
+                Some(_) => Stance::Withdrawn,
+                None => Stance::Drained,
+            };
+            let path = self.ids.assign(&name);
+            self.parts.steering.set(path, Pilot::Operator, stance);
+        }
+    }
+
+    fn usable_way<'w>(&self, states: &[PathState], ways: &'w [Arc<str>]) -> Option<&'w Arc<str>> {
+        let mut ways = ways.iter();
+        ways.find(|way| {
+            let state = self.state_of(states, way);
+            state.is_some_and(|state| state.standing > Standing::Drained)
+        })
     }
 
     /// Why the traffic of these paths would have nowhere to go.
@@ -282,11 +356,7 @@ impl Daemon {
                 continue;
             }
             let ways = self.other_ways(names, name);
-            let is_usable = |way: &&Arc<str>| {
-                let state = self.state_of(&states, way);
-                state.is_some_and(|state| state.standing > Standing::Drained)
-            };
-            if ways.iter().any(|way| is_usable(&way)) {
+            if self.usable_way(&states, &ways).is_some() {
                 continue;
             }
             let why = match ways.is_empty() {
@@ -303,7 +373,7 @@ impl Daemon {
     }
 
     /// The session's backup, and the sessions that may have the same routes.
-    fn other_ways(&self, leaving: &[Arc<str>], name: &Arc<str>) -> Vec<Arc<str>> {
+    pub(super) fn other_ways(&self, leaving: &[Arc<str>], name: &Arc<str>) -> Vec<Arc<str>> {
         let peers = || self.config.all_peers();
         let Some(peer) = peers().find(|peer| peer.name == *name) else {
             // Whatever leaves by a static path may leave by another.
@@ -394,6 +464,8 @@ impl Daemon {
         let drill = self.operator.drills.remove(name)?;
         for session in &drill.sessions {
             self.tell(session, Command::Start);
+            // A reload may have ended it meanwhile.
+            self.start_session(session);
             self.journal.drain(
                 session,
                 format!("drill ends: {why}; the session starts again"),

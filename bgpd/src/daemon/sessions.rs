@@ -186,7 +186,7 @@ impl Daemon {
         }
     }
 
-    fn start_session(&mut self, name: &Arc<str>) {
+    pub(super) fn start_session(&mut self, name: &Arc<str>) {
         let Some(session) = self.sessions.get(name) else {
             return;
         };
@@ -197,6 +197,10 @@ impl Daemon {
             Wait::Reload => return,
             Wait::Until(then) if Instant::now() < *then => return,
             Wait::Until(_) | Wait::Interface => {}
+        }
+        if let Some(left) = self.operator.drilled_for(name) {
+            let reason = format!("closed by a drill for another {} s", left.as_secs());
+            return self.let_wait(name, reason, Wait::Interface);
         }
         let vif = session.peer.vif.as_ref().and_then(|vif| self.vifs.get(vif));
         if let Some(VifState::Failed(reason)) = vif {

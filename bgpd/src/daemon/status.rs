@@ -37,7 +37,7 @@ pub struct Snapshot {
     /// Each path's name and id, with whether its session is up, if it has one.
     paths: Vec<(Arc<str>, PathId, Option<bool>)>,
     /// What keeps paths empty.
-    drained: HashMap<String, String>,
+    drained: HashMap<String, Drained>,
     router: mpsc::Sender<router::Command>,
     fastpath: Option<fastpath::Handle>,
     pub(crate) fib: Option<fib::Handle>,
@@ -45,6 +45,12 @@ pub struct Snapshot {
     bfd: bfd::Handle,
     health: health::Handle,
     pub(crate) measures: control::Measures,
+}
+
+/// Why a path is to be empty, and when it will be.
+struct Drained {
+    by: String,
+    leaves_in: Option<Duration>,
 }
 
 impl Daemon {
@@ -85,12 +91,17 @@ impl Daemon {
         }
     }
 
-    fn drained(&self, config: &Config) -> HashMap<String, String> {
+    fn drained(&self, config: &Config) -> HashMap<String, Drained> {
         let peers = config.all_peers().map(|peer| &peer.name);
         let names = peers.chain(config.paths.iter().map(|path| &path.name));
-        names
-            .filter_map(|name| Some((name.to_string(), self.operator.why(name)?)))
-            .collect()
+        let drained = |name: &Arc<str>| {
+            let drained = Drained {
+                by: self.operator.who(name)?,
+                leaves_in: self.operator.leaves_in(name),
+            };
+            Some((name.to_string(), drained))
+        };
+        names.filter_map(drained).collect()
     }
 
     fn named_paths(&self, config: &Config) -> Vec<(Arc<str>, PathId, Option<bool>)> {
@@ -205,6 +216,7 @@ impl Snapshot {
             .or_else(|| path?.gateways.first().copied());
         // Without a fast path, a session's own state has to do.
         let up = state.map_or(session_up.unwrap_or(false), |state| state.up);
+        let drained = self.drained.get(name);
         let unknown = || (!up).then(|| "no interface or session yet".to_owned());
         PathStatus {
             name: name.to_owned(),
@@ -218,7 +230,8 @@ impl Snapshot {
                 state: if up { Health::Up } else { Health::Down },
                 ..HealthStatus::default()
             },
-            drained: self.drained.get(name).cloned(),
+            drained: drained.map(|drained| drained.by.clone()),
+            leaves_in: drained.and_then(|drained| Some(drained.leaves_in?.as_secs_f64())),
             probes: measured.clone().map(|one| one.status.clone()).collect(),
             silences: measured.map(|one| one.silences).next().unwrap_or_default(),
             last_swap: state.and_then(|state| state.last_swap.as_ref()).map(swap),

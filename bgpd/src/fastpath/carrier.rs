@@ -47,6 +47,10 @@ impl Links {
         self.known.get(&ifindex).is_some_and(|state| state.up)
     }
 
+    pub(super) fn exists(&self, ifindex: u32) -> bool {
+        self.known.contains_key(&ifindex)
+    }
+
     /// For messages.
     pub(super) fn name(&self, ifindex: u32) -> String {
         self.known.get(&ifindex).map_or_else(

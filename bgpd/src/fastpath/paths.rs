@@ -132,6 +132,9 @@ impl Path {
     /// Why it is not [`Standing::Good`]; `None` if it is.
     pub(super) fn reason(&self, links: &Links) -> Option<String> {
         if let Some(link) = &self.link {
+            if !links.exists(link.carrier_ifindex) || !links.exists(link.ifindex) {
+                return Some("its interface is gone".into());
+            }
             if !links.is_up(link.carrier_ifindex) {
                 return Some(format!(
                     "no carrier on {}",
@@ -148,7 +151,7 @@ impl Path {
             (_, Some(reason), ..) => Some(reason.clone()),
             (_, _, Trust::Down(reason), _) => Some(reason.clone()),
             (FarEnd::Unknown, ..) => Some("not up yet".into()),
-            (.., Some(reason)) => Some(format!("drained: {reason}")),
+            (.., Some(reason)) => Some(format!("drained by {reason}")),
             (_, _, Trust::Degraded(reason) | Trust::Held(reason), _) => Some(reason.clone()),
             (FarEnd::Well, None, Trust::Full, None) => None,
         }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use bgp_core::PathId;
 use bgp_core::api::HealthStatus;
 use bgp_core::path::{Evidence, Sample, Settings, Target, Transition};
+use bgp_core::policy::Stance;
 use tokio::sync::mpsc;
 
 use crate::netlink::{Postbox, mailbox};
@@ -29,6 +30,10 @@ pub struct Watched {
     pub settings: Settings,
     /// Whom it is probed by: what was measured of others is forgotten.
     pub targets: Vec<Target>,
+    /// Where the far end is told of trouble by silence (`on_degraded = "withdraw"`):
+    /// the paths its traffic may come by instead. It is not told while none of them
+    /// is better.
+    pub silent: Option<Vec<PathId>>,
 }
 
 /// What was concluded of a path.
@@ -36,6 +41,8 @@ pub struct Watched {
 pub struct Concluded {
     pub path: PathId,
     pub transition: Transition,
+    /// How the far end is told of the path's routes from now on.
+    pub stance: Stance,
 }
 
 /// The way into health's thread, which ends with [`Handle::end`]: the fast path has a

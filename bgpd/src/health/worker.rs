@@ -28,7 +28,13 @@ pub(super) struct Worker {
 
 struct Path {
     health: PathHealth,
+    /// What it was last concluded to be good for; `None`: nothing yet.
+    trust: Option<Trust>,
     targets: Vec<Target>,
+    /// See [`Watched::silent`].
+    silent: Option<Vec<PathId>>,
+    /// What the far end was told last.
+    stance: Stance,
     /// What the prober was told last.
     interval: Option<Duration>,
 }
@@ -124,13 +130,18 @@ impl Worker {
             path: id,
             settings,
             targets,
+            silent,
         } in wanted
         {
             let path = self.paths.entry(id).or_insert_with(|| Path {
                 health: PathHealth::new(settings.clone(), now),
+                trust: None,
                 targets: targets.clone(),
+                silent: None,
+                stance: Stance::Normal,
                 interval: None,
             });
+            path.silent = silent;
             path.health.configure(settings, now);
             if path.targets != targets {
                 path.health.keep_targets(&targets, now);
@@ -138,6 +149,7 @@ impl Worker {
             }
             self.act(id);
         }
+        self.steer();
     }
 
     fn handle_timeouts(&mut self) {
@@ -161,21 +173,13 @@ impl Worker {
         let Some(path) = self.paths.get_mut(&id) else {
             return;
         };
+        let mut transitions = Vec::new();
         while let Some(transition) = path.health.poll_transition() {
             if let Some(fastpath) = &self.fastpath {
                 speak(fastpath, id, &transition);
             }
-            // Our traffic first, then the far end's.
-            let stance = match transition.trust {
-                Trust::Full => Stance::Normal,
-                Trust::Degraded | Trust::Held | Trust::None => Stance::Adverse,
-            };
-            self.steering.set(id, Pilot::Health, stance);
-            // The daemon may be gone already.
-            let _ = self.concluded.send(Concluded {
-                path: id,
-                transition,
-            });
+            path.trust = Some(transition.trust);
+            transitions.push(transition);
         }
         let interval = path.health.probe_interval();
         if interval != path.interval
@@ -183,6 +187,53 @@ impl Worker {
         {
             path.interval = interval;
             prober(id, interval);
+        }
+        if transitions.is_empty() {
+            return;
+        }
+        // Our traffic first, then the far end's.
+        self.steer();
+        let stance = self
+            .paths
+            .get(&id)
+            .map_or(Stance::Normal, |path| path.stance);
+        for transition in transitions {
+            // The daemon may be gone already.
+            let _ = self.concluded.send(Concluded {
+                path: id,
+                transition,
+                stance,
+            });
+        }
+    }
+
+    /// Tells the far ends what is new to them: where they are told by silence, that
+    /// depends on the other paths too.
+    fn steer(&mut self) {
+        let ids: Vec<PathId> = self.paths.keys().copied().collect();
+        for id in ids {
+            let stance = self.stance(id);
+            if let Some(path) = self.paths.get_mut(&id).filter(|path| path.stance != stance) {
+                path.stance = stance;
+                self.steering.set(id, Pilot::Health, stance);
+            }
+        }
+    }
+
+    fn stance(&self, id: PathId) -> Stance {
+        let Some((path, trust)) = self
+            .paths
+            .get(&id)
+            .and_then(|path| Some((path, path.trust?)))
+        else {
+            return Stance::Normal;
+        };
+        let trust_of = |way: &PathId| self.paths.get(way)?.trust;
+        let is_better = |way: &PathId| trust_of(way).is_some_and(|other| other < trust);
+        match (trust, &path.silent) {
+            (Trust::Full, _) => Stance::Normal,
+            (_, Some(ways)) if !ways.iter().any(is_better) => Stance::Normal,
+            (Trust::Degraded | Trust::Held | Trust::None, _) => Stance::Adverse,
         }
     }
 }

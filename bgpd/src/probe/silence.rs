@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn silence_is_suspicious_after_ten_packets_time_or_ten_milliseconds() {
-        for (each, packets, expected) in [(2, 1, 20..=23), (1, 1, 10..=12), (1, 100, 10..=12)] {
+        for (each, packets, expected) in [(2, 1, 18..=23), (1, 1, 10..=12), (1, 100, 10..=12)] {
             let mut link = Link::new();
             for _ in 0..2000 / each {
                 link.run(1, packets);
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!((link.suspicions, link.silence.is_busy()), (0, false));
         assert_eq!(link.silence.patience(), IDLE);
         link.run(2000, 1);
-        assert_eq!(link.silence.patience(), Duration::from_millis(2));
+        assert_eq!(link.silence.patience(), FASTEST);
     }
 
     #[test]
@@ -275,8 +275,9 @@ mod tests {
         let mut waits = Vec::new();
         while let Some(wait) = link.silent(1000) {
             waits.push(wait);
-            // The echo's answer.
             link.silence.was_false(link.now);
+            // The echo's answer.
+            link.step(1);
             assert!(waits.len() < 20, "{waits:?}");
         }
         assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]), "{waits:?}");
@@ -328,7 +329,7 @@ mod tests {
                 }
             }
         }
-        assert!(link.suspicions <= 10, "{} in 12 s", link.suspicions);
+        assert!(link.suspicions <= 20, "{} in 12 s", link.suspicions);
         link.run(30_000, 10);
         let after = link.silent(100).expect("a suspicion");
         assert!(after <= 12, "pauses fade from memory: {after} ms");

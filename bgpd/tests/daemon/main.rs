@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod monitoring;
+mod operator;
 #[expect(dead_code, reason = "the tests with VLANs use the rest")]
 mod world;
 
@@ -659,7 +660,10 @@ fn a_path_whose_interface_is_gone_is_down_until_it_is_back() {
     // Longer than the daemon takes to look for missing links.
     std::thread::sleep(Duration::from_secs(3));
     let reason = is_up(false).reason.unwrap_or_default();
-    assert!(reason.contains("no carrier"), "{reason}");
+    assert!(reason.contains("interface is gone"), "{reason}");
+    let log = three.edge.log();
+    assert!(log.contains("the interface is gone"), "{log}");
+    assert!(!log.contains("see the cable"), "{log}");
     three.spare();
     is_up(true);
 }

@@ -257,10 +257,25 @@ impl Daemon {
         method: &str,
         path: &str,
     ) -> Result<T, String> {
+        self.try_order(method, path, "")
+    }
+
+    pub(crate) fn try_order<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Result<T, String> {
         let words = |error: std::io::Error| error.to_string();
         let mut stream = UnixStream::connect(&self.control).map_err(words)?;
         stream
-            .write_all(format!("{method} {path} HTTP/1.0\r\nhost: x\r\n\r\n").as_bytes())
+            .write_all(
+                format!(
+                    "{method} {path} HTTP/1.0\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                )
+                .as_bytes(),
+            )
             .map_err(words)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).map_err(words)?;

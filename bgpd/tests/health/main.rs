@@ -13,6 +13,7 @@ use bgp_core::path::{
     Direction, Evidence, Health, Kind, Outcome, RoundTrip, Sample, Settings, Silence, Target,
     Transition,
 };
+use bgp_core::policy::Stance;
 use bgpd::fastpath::{Standing, Voice, Watched};
 use bgpd::{health, router};
 use support::*;
@@ -236,16 +237,7 @@ impl Watcher {
         let (sender, concluded) = mpsc::unbounded_channel();
         let fastpath = Some(daemon.fastpath.clone());
         let health = health::spawn(fastpath, steering(), sender).unwrap();
-        let settings = Settings {
-            hold: Duration::from_millis(300),
-            ..Settings::default()
-        };
-        let watched = |path| health::Watched {
-            path,
-            settings: settings.clone(),
-            targets: vec![target()],
-        };
-        health.watch(vec![watched(LEFT), watched(RIGHT)]);
+        health.watch(vec![watched(LEFT, None), watched(RIGHT, None)]);
         // It hears of what voices say from here on.
         for path in [LEFT, RIGHT] {
             health.tell(path, Evidence::EndOfRib);
@@ -258,11 +250,15 @@ impl Watcher {
     }
 
     fn becomes(&mut self, path: bgp_core::PathId, state: Health) -> Transition {
+        self.concluded(path, state).transition
+    }
+
+    fn concluded(&mut self, path: bgp_core::PathId, state: Health) -> health::Concluded {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             match self.concluded.try_recv() {
                 Ok(told) if told.path == path && told.transition.to == state => {
-                    return told.transition;
+                    return told;
                 }
                 Ok(_) => {}
                 Err(_) => {
@@ -296,6 +292,18 @@ impl Watcher {
             })
             .collect();
         self.health.tell_samples(&samples);
+    }
+}
+
+fn watched(path: bgp_core::PathId, silent: Option<Vec<bgp_core::PathId>>) -> health::Watched {
+    health::Watched {
+        path,
+        settings: Settings {
+            hold: Duration::from_millis(300),
+            ..Settings::default()
+        },
+        targets: vec![target()],
+        silent,
     }
 }
 
@@ -394,5 +402,37 @@ fn a_session_that_ends_while_its_path_is_drained_is_no_failure() {
         watcher.becomes(LEFT, Health::Up);
         fastpath.path_up(LEFT, Voice::Operator);
         all_leave_by("left");
+    });
+}
+
+#[test]
+fn routes_are_withdrawn_from_a_bad_path_only_while_another_one_is_better() {
+    in_namespace(|| {
+        let daemon = loaded();
+        let mut watcher = Watcher::over(&daemon);
+        watcher.becomes(LEFT, Health::Up);
+        watcher.becomes(RIGHT, Health::Up);
+        let silent = watched(LEFT, Some(vec![RIGHT]));
+        watcher.health.watch(vec![silent, watched(RIGHT, None)]);
+        let fails = |path| daemon.fastpath.path_down(path, Voice::Bfd, "a test".into());
+        let is_well = |path| daemon.fastpath.path_up(path, Voice::Bfd);
+        fails(RIGHT);
+        assert_eq!(
+            watcher.concluded(RIGHT, Health::Down).stance,
+            Stance::Adverse
+        );
+        fails(LEFT);
+        assert_eq!(watcher.concluded(LEFT, Health::Down).stance, Stance::Normal);
+        is_well(RIGHT);
+        watcher.becomes(RIGHT, Health::Up);
+        is_well(LEFT);
+        let held = watcher.concluded(LEFT, Health::Recovering);
+        assert_eq!(held.stance, Stance::Adverse);
+        watcher.becomes(LEFT, Health::Up);
+        fails(LEFT);
+        assert_eq!(
+            watcher.concluded(LEFT, Health::Down).stance,
+            Stance::Adverse
+        );
     });
 }

@@ -110,6 +110,57 @@ fn a_connection_whose_address_both_paths_carry_goes_on() {
 }
 
 #[test]
+fn flows_over_ipv6_are_moved_and_moved_back_too() {
+    in_namespace(|| {
+        let stand = Stand::new("udp6");
+        stand.masquerade(Conntrack::Flush);
+        let flow = Flow::udp(&stand, "[fd00:99::2]:5001", "[fd00:198::7]:7");
+        assert_eq!(flow.echoed(), "fd00:99::2");
+        stand.down(LEFT);
+        assert_eq!(flow.echoed(), "fd00:2::1", "masqueraded on the right");
+        stand.up(LEFT);
+        assert_eq!(flow.echoed(), "fd00:99::2");
+    });
+}
+
+/// No address of the left path's is the right one's: what can't go on is told at once,
+/// and begins anew.
+#[test]
+fn a_connection_that_is_masqueraded_elsewhere_is_reset_and_a_new_one_works() {
+    in_namespace(|| {
+        let stand = Stand::new("tcp-flush");
+        stand.masquerade(Conntrack::Flush);
+        let connect = |port| Flow::tcp(&stand, &format!("10.9.0.2:{port}"), "198.51.100.7:7");
+        let first = connect(5003);
+        assert_eq!(first.echoed(), "10.9.0.2");
+        stand.down(LEFT);
+        stand.looked();
+        assert!(first.is_reset());
+        let second = connect(5004);
+        assert_eq!(second.echoed(), "10.0.2.1");
+        stand.up(LEFT);
+        stand.looked();
+        assert!(second.is_reset());
+        assert_eq!(connect(5005).echoed(), "10.9.0.2");
+    });
+}
+
+#[test]
+fn a_connection_whose_entry_is_kept_keeps_its_address() {
+    in_namespace(|| {
+        let stand = Stand::new("tcp-keep");
+        stand.masquerade(Conntrack::Keep);
+        let connection = Flow::tcp(&stand, "10.9.0.2:5003", "198.51.100.7:7");
+        assert_eq!(connection.echoed(), "10.9.0.2");
+        stand.down(LEFT);
+        stand.looked();
+        assert_eq!(connection.echoed(), "10.9.0.2");
+        stand.up(LEFT);
+        assert_eq!(connection.echoed(), "10.9.0.2");
+    });
+}
+
+#[test]
 fn kept_entries_stay_as_they_are() {
     in_namespace(|| {
         let stand = Stand::new("keep");

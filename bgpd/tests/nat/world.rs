@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -21,7 +21,7 @@ use nix::sched::{CloneFlags, setns};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
-use super::support::{LEFT, RIGHT, hop, ip, kernel, link};
+use super::support::{LEFT, RIGHT, hop, hop6, ip, kernel, link};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -54,6 +54,15 @@ impl Stand {
         ip(&format!(
             "route add 198.51.100.0/24 nhid {} proto bgp",
             group.0
+        ));
+        let route6 = FibRoute {
+            best: hop6(LEFT),
+            backup: Some(hop6(RIGHT)),
+        };
+        let group6 = fastpath.group(route6).unwrap();
+        ip(&format!(
+            "-6 route add fd00:198::/64 nhid {} proto bgp",
+            group6.0
         ));
         let (tell, told) = channel();
         let nat = nat::spawn(kernel().protocol, fastpath.clone(), move |event| {
@@ -183,6 +192,7 @@ impl Stand {
 /// The router's ends here, the others in their namespaces.
 fn links(host: &Namespace, far: &Namespace) {
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+    std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
     std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "0").unwrap();
     std::fs::write("/proc/sys/net/ipv4/conf/default/rp_filter", "0").unwrap();
     ip(&format!(
@@ -190,10 +200,13 @@ fn links(host: &Namespace, far: &Namespace) {
         host.0
     ));
     ip("addr add 10.9.0.1/24 dev lan");
+    ip("addr add fd00:99::1/64 dev lan nodad");
     ip("link set lan up");
     host.ip("addr add 10.9.0.2/24 dev eth0");
+    host.ip("addr add fd00:99::2/64 dev eth0 nodad");
     host.ip("link set eth0 up");
     host.ip("route add default via 10.9.0.1");
+    host.ip("route add default via fd00:99::1");
     far.ip("link set lo up");
     for (index, name) in [(1, "left"), (2, "right")] {
         ip(&format!(
@@ -201,14 +214,18 @@ fn links(host: &Namespace, far: &Namespace) {
             far.0
         ));
         ip(&format!("addr add 10.0.{index}.1/24 dev {name}"));
+        ip(&format!("addr add fd00:{index}::1/64 dev {name} nodad"));
         ip(&format!("link set {name} up"));
         far.ip(&format!("addr add 10.0.{index}.2/24 dev {name}"));
+        far.ip(&format!("addr add fd00:{index}::2/64 dev {name} nodad"));
         far.ip(&format!("link set {name} up"));
         far.ip(&format!("route add 10.0.{index}.50/32 via 10.0.{index}.1"));
     }
     // The far side of the left link knows our addresses, that of the right doesn't.
     far.ip("route add 10.9.0.0/24 via 10.0.1.1");
+    far.ip("route add fd00:99::/64 via fd00:1::1");
     far.ip("route add 192.0.2.33/32 via 10.0.1.1");
+    far.ip("addr add fd00:198::7/128 dev lo nodad");
     far.ip("addr add 198.51.100.7/32 dev lo");
     far.ip("addr add 203.0.113.7/32 dev lo");
     ip("route add 203.0.113.0/24 via 10.0.2.2");
@@ -239,7 +256,7 @@ impl Namespace {
     /// Answers on port 7 with the address that asks.
     fn serve(&self) {
         let (udp, tcp) = self.inside(|| {
-            let udp = ["198.51.100.7:7", "203.0.113.7:7"];
+            let udp = ["198.51.100.7:7", "203.0.113.7:7", "[fd00:198::7]:7"];
             let udp = udp.map(|at| UdpSocket::bind(at).unwrap());
             (udp, TcpListener::bind("198.51.100.7:7").unwrap())
         });
@@ -303,6 +320,17 @@ impl Flow {
         Self::Tcp(RefCell::new(stream))
     }
 
+    /// Whether a connection that was moved is at an end, and its owner told so.
+    pub(crate) fn is_reset(&self) -> bool {
+        let Self::Tcp(stream) = self else {
+            return false;
+        };
+        let mut stream = stream.borrow_mut();
+        let asked = stream.write_all(b"?");
+        let answered = asked.and_then(|()| stream.read(&mut [0; 64]));
+        answered.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+    }
+
     /// The address that the far end sees, once an answer comes that was asked for
     /// by now.
     pub(crate) fn echoed(&self) -> String {
@@ -317,6 +345,9 @@ impl Flow {
                 let deadline = Instant::now() + PATIENCE;
                 // What was on its way before the move is no answer.
                 std::thread::sleep(Duration::from_millis(500));
+                socket.set_nonblocking(true).unwrap();
+                while socket.recv(&mut octets).is_ok() {}
+                socket.set_nonblocking(false).unwrap();
                 loop {
                     assert!(Instant::now() < deadline, "no echo: {:#?}", conntrack());
                     let _ = socket.send(b"?");

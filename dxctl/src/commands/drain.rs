@@ -19,6 +19,9 @@ pub(super) async fn drain(args: DrainArgs, global: &Global) -> anyhow::Result<Ve
         name: args.name,
         force: args.force,
     };
+    if watch.is_drained() {
+        note(format_args!("note: {} is drained already", drain.name));
+    }
     let concerned = answered(watch.control.drain(&drain).await);
     let concerned = concerned.context("not drained (--force drains nevertheless)")?;
     watch.until(Goal::Away, concerned.names, args.timeout).await
@@ -83,6 +86,15 @@ impl<'a> Watch<'a> {
         })
     }
 
+    /// All of it, before anything was asked.
+    fn is_drained(&self) -> bool {
+        let is_drained = |name: &String| {
+            let path = path(&self.before, name);
+            path.is_some_and(|path| path.drained.is_some() && path.leaves_in.is_none())
+        };
+        self.names.iter().all(is_drained)
+    }
+
     async fn until(
         mut self,
         goal: Goal,
@@ -95,12 +107,13 @@ impl<'a> Watch<'a> {
         let began = Instant::now();
         let mut events = Vec::new();
         let (now, waiting_for) = loop {
+            let status = self.control.status().await?;
+            // After the status: what has led to it is among them.
             let news = events::since(&self.control, self.seen).await?;
             self.seen = news.last().map(|event| event.sequence).or(self.seen);
             news.iter()
                 .for_each(|event| note(events::lines(event).trim_end()));
             events.extend(news);
-            let status = self.control.status().await?;
             let waiting_for = missing(goal, &status, &self.names);
             if waiting_for.is_empty() || began.elapsed() >= timeout {
                 break (status, waiting_for);
@@ -134,6 +147,10 @@ fn missing(goal: Goal, status: &Status, names: &[String]) -> Vec<String> {
         };
         match goal {
             Goal::Away if path.drained.is_none() => Some(format!("{name} is not drained")),
+            Goal::Away if path.leaves_in.is_some() => Some(format!(
+                "{name} is being drained: our traffic leaves in {:.1} s",
+                path.leaves_in.unwrap_or_default()
+            )),
             Goal::Away if path.carries > 0 => Some(format!(
                 "{name} still carries {} prefixes: no other path has them, or none is better",
                 path.carries

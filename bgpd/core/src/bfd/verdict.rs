@@ -168,7 +168,7 @@ fn words(change: &Change) -> String {
     match (change.diagnostic, change.remote_diagnostic) {
         // It hears nothing of us: what we send is lost.
         (Diagnostic::NEIGHBOR_SIGNALED_DOWN, Diagnostic::DETECTION_TIME_EXPIRED) => {
-            "BFD: the far end doesn't hear us any more".to_owned()
+            "BFD: the far end doesn't hear us any more: what we send is lost".to_owned()
         }
         (Diagnostic::NEIGHBOR_SIGNALED_DOWN, theirs) => {
             format!("BFD: the far end is down ({theirs})")

@@ -34,8 +34,11 @@ pub(super) struct RawProbe {
 }
 
 impl RawProbe {
-    /// `None`: there is no such table, or a mistake in it was noted.
+    /// `None`: nothing is said of it, or a mistake was noted.
     pub(super) fn read(outer: &Table<'_>) -> Option<Self> {
+        if outer.is_flag(KEY) {
+            return Self::off(outer);
+        }
         let table = outer.table(KEY, &KEYS)?;
         let icmp = table.list("icmp", value::address).into_iter();
         let mut targets: Vec<_> = icmp
@@ -50,6 +53,12 @@ impl RawProbe {
             targets.extend(of_kind.map(|at| at.map(|address| target(kind, address))));
         }
         check(&table, &targets);
+        if targets.is_empty() && table.has("icmp") {
+            outer.mistake(
+                outer.place(KEY),
+                "`probe` has no target, so it would measure nothing; name one, or write `probe = false`",
+            );
+        }
         let interval = table.duration("interval", INTERVAL);
         Some(Self {
             targets,
@@ -58,9 +67,27 @@ impl RawProbe {
         })
     }
 
+    /// `probe = false`: not even a VIF's far end.
+    fn off(outer: &Table<'_>) -> Option<Self> {
+        let switch = outer.flag(KEY)?;
+        if switch.value {
+            outer.mistake(
+                switch.offset,
+                "`probe` says whom to measure the path by: write for example `probe = { icmp = [\"203.0.113.1\"] }`, or false",
+            );
+            return None;
+        }
+        Some(Self {
+            targets: Vec::new(),
+            names_icmp: true,
+            interval: DEFAULT_INTERVAL,
+        })
+    }
+
     /// For a path without a far end of its own.
     pub(super) fn of_path(self, table: &Table<'_>) -> Probe {
-        if self.targets.is_empty() {
+        // That it names `icmp` was noted, or it is off.
+        if self.targets.is_empty() && !self.names_icmp {
             table.mistake(
                 table.place(KEY),
                 "`probe` has no target; write for example `probe = { icmp = [\"203.0.113.1\"] }`",

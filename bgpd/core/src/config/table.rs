@@ -113,6 +113,12 @@ impl<'t> Table<'t> {
         matches!(value, Some(DeValue::String(_)))
     }
 
+    /// Whether the key's value is true or false.
+    pub fn is_flag(&self, key: &str) -> bool {
+        let value = self.entries.get(key).map(Spanned::get_ref);
+        matches!(value, Some(DeValue::Boolean(_)))
+    }
+
     /// Whether the key's value is a table.
     pub fn is_table(&self, key: &str) -> bool {
         let value = self.entries.get(key).map(Spanned::get_ref);

@@ -251,7 +251,7 @@ fn standing(path: &PathStatus) -> (State, String) {
     let reason = path.health.reason.as_ref().or(path.reason.as_ref());
     let because = reason.map_or(String::new(), |reason| format!(" ({reason})"));
     if let Some(who) = &path.drained {
-        return (State::Warning, format!("drained ({who})"));
+        return (State::Warning, format!("drained by {who}"));
     }
     let health = spelled(&path.health.state);
     match path.health.state {

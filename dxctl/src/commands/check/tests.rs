@@ -121,7 +121,7 @@ fn a_drained_path_is_a_warning() {
     status.paths[0].drained = Some("dxctl drain".into());
     let (state, text) = line(&status, &["prod"], &[], &[]);
     assert!(
-        state == State::Warning && text.contains("prod drained (dxctl drain)"),
+        state == State::Warning && text.contains("prod drained by dxctl drain"),
         "{text}"
     );
 }

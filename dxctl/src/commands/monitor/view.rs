@@ -231,7 +231,7 @@ fn detail_line(model: &Model, colours: Colours) -> Line<'static> {
         return Line::raw("bgpd has no path yet");
     };
     let mut words = Vec::new();
-    words.extend(path.drained.as_ref().map(|who| format!("drained: {who}")));
+    words.extend(path.drained.as_ref().map(|who| format!("drained by {who}")));
     let reason = path.health.reason.as_ref().or(path.reason.as_ref());
     words.extend(reason.filter(|_| path.health.state != Health::Up).cloned());
     words.extend(

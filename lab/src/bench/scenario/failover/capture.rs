@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use super::arena::{Arena, Link};
+use super::realtime;
 use super::traffic::Arrival;
 use crate::wait;
 use crate::world::Process;
@@ -37,7 +38,9 @@ impl OfLink {
         let log = directory.join(format!("{}.tcpdump", link.name()));
         let _none_yet = std::fs::remove_file(&log);
         let mut command = arena.far.command("tcpdump");
-        command.args(["-n", "-p", "-s", "64", "-B", BUFFER, "-Z", "root", "-i"]);
+        command.args(["-n", "-p", "-s", "64", "-B", BUFFER, "-Z", "root"]);
+        // Else it forgets what came within the last second before its end.
+        command.args(["--immediate-mode", "-i"]);
         command.args([link.name(), "--time-stamp-precision=nano", "-w"]);
         command.arg(&file).args(["udp", "dst", "port", "9"]);
         let tcpdump = arena.far.spawn("tcpdump", &mut command, &log)?;
@@ -45,6 +48,7 @@ impl OfLink {
             let said = tcpdump.output();
             said.contains("listening on").then_some(()).ok_or(said)
         })?;
+        realtime::ahead_of_others(tcpdump.id());
         Ok(Self { tcpdump, file })
     }
 

@@ -10,8 +10,13 @@ use crate::world;
 /// Gives the calling thread a real-time priority, below those of the measured
 /// programs; without it figures are noisier.
 pub fn run_ahead_of_others() {
+    ahead_of_others(gettid().as_raw().cast_unsigned());
+}
+
+/// The same for a process of one thread, or a thread.
+pub fn ahead_of_others(id: u32) {
     let mut command = Command::new("chrt");
-    command.args(["--fifo", "--pid", PRIORITY, &gettid().to_string()]);
+    command.args(["--fifo", "--pid", PRIORITY, &id.to_string()]);
     if let Err(error) = world::run(&mut command, None) {
         tracing::warn!("no real-time priority: {error}");
     }
