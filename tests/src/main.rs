@@ -2,9 +2,11 @@
 //! network namespaces of their own. `tests/run` does the set-up and runs it.
 //!
 //! A case is a function in `cases`; `pair` is the two routers that most of them
-//! need, `ours` runs bgpd, `foreign` runs the others.
+//! need, `cloud` is the small world with AWS in it, `ours` runs bgpd, `foreign` the
+//! others.
 
 mod cases;
+mod cloud;
 mod foreign;
 mod ours;
 mod pair;

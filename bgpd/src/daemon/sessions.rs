@@ -286,6 +286,10 @@ impl Daemon {
             };
             // What this task still tells is no news.
             session.generation += 1;
+            if running.seen_state == State::Established {
+                let text = format!("session is down: {reason}");
+                self.journal.session(Weight::Warning, &name, text);
+            }
             let _ = running.commands.try_send(Command::Stop(reason.clone()));
             ending.push((name, reason, running));
         }

@@ -18,6 +18,7 @@ mod restart;
 mod secrets;
 pub(crate) mod sessions;
 mod site_keys;
+mod site_live;
 mod soak;
 mod vendor;
 mod vlan;
@@ -91,6 +92,7 @@ pub(crate) fn all() -> Vec<Case> {
         drain::all(),
         vlan::all(),
         failover_test::all(),
+        site_live::all(),
         vendor::all(),
         hostile::all(),
         clock::all(),

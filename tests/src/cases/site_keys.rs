@@ -20,6 +20,10 @@ pub(super) fn all() -> Vec<Case> {
 
 const GIVEN: &str = "canary-Zq7xW2-of-a-file";
 const IN_ENVIRONMENT: &str = "canary-Rw4kP9-of-a-variable";
+const ROTATED: &str = "canary-Tn8sL3-that-is-new";
+const IN_A_REQUEST: &str = "canary-Yb5dJ6-of-a-request";
+/// A MACsec connectivity association key.
+const CAK: &str = "ca9a12ca9a12ca9a12ca9a12ca9a12ca9a12ca9a12ca9a12ca9a12ca9a12ca9a";
 
 fn site_shows_no_key(bench: &Bench) -> anyhow::Result<()> {
     let directory = bench.directory.join("site");
@@ -27,8 +31,14 @@ fn site_shows_no_key(bench: &Bench) -> anyhow::Result<()> {
     let mut world = World::new(&bench.program("dxctl"), directory.clone())?;
     world.set("RUST_LOG", "trace");
     world.set("SITE_KEY", IN_ENVIRONMENT);
+    world.set("NEW_KEY", ROTATED);
+    world.set("BGPD_SOCKET", "/nonexistent/bgpd.sock");
     write(&directory.join("site.toml"), SITE)?;
     write(&directory.join("keys/given"), GIVEN)?;
+    write(&directory.join("keys/request.json"), &request("1"))?;
+    // Refused before it is sent, and the message says what is wrong with it.
+    write(&directory.join("keys/mistaken.json"), &request("\"one\""))?;
+    write(&directory.join("keys/macsec.json"), &macsec())?;
 
     let mut said = vec![];
     let mut run = |words: &str, faults: &[&str]| -> anyhow::Result<bool> {
@@ -55,7 +65,27 @@ fn site_shows_no_key(bench: &Bench) -> anyhow::Result<()> {
         run(apply, &["throttle:CreateBGPPeer"])?,
         "the site is applied"
     );
+    let files = "bgpd-config made --parent eth1 --advertise 10.20.0.0/16 --out-dir . --yes";
+    ensure!(run(files, &[])?, "bgpd's files are written");
+    let rotate =
+        "vif rotate-key made --family ipv4 --out-dir . --auth-key-from env:NEW_KEY --yes --json";
+    run(rotate, &["hold-after:DeleteBGPPeer"])?;
+    ensure!(run(rotate, &["lost:CreateBGPPeer"])?, "the key is rotated");
     for words in [
+        "api DescribeVirtualInterfaces",
+        "api CreatePrivateVirtualInterface --cli-input-json keys/mistaken.json",
+        "api CreatePrivateVirtualInterface --cli-input-json keys/request.json",
+        "api AssociateMacSecKey --cli-input-json keys/macsec.json",
+        "vif allocate --to-account 999988887777 --kind private --connection dxcon-fglab001 --name branch --vlan 111 --auth-key-from env:NEW_KEY --json",
+        "vif confirm branch --gateway vgw-0123456789abcdef0",
+        "vif list",
+        "connection list --json",
+        "lag list --json",
+        "macsec mode dxcon-fglab001 must-encrypt --yes",
+        "router-config given --from-aws CiscoSystemsInc-2900SeriesRouters-IOS124",
+        "cost",
+        "iam-policy",
+        "status --aws-only --json",
         "plan site.toml --json",
         "import",
         "import --json",
@@ -76,6 +106,10 @@ fn site_shows_no_key(bench: &Bench) -> anyhow::Result<()> {
     let noisy = said
         .iter()
         .any(|(_, text)| text.contains(" TRACE ") || text.contains(" DEBUG "));
+    for operation in ["DescribeRouterConfiguration", "AssociateMacSecKey"] {
+        let called = said.iter().any(|(_, text)| text.contains(operation));
+        ensure!(called, "expected: a call of {operation}\nseen: none");
+    }
     ensure!(
         noisy,
         "expected: dxctl at its noisiest\nseen: no line at debug"
@@ -92,7 +126,9 @@ fn site_shows_no_key(bench: &Bench) -> anyhow::Result<()> {
         "expected: no core file of dxctl\nseen: one was written"
     );
 
-    let mut keys = vec![GIVEN.to_owned(), IN_ENVIRONMENT.to_owned()];
+    let mut keys: Vec<String> = [GIVEN, IN_ENVIRONMENT, ROTATED, IN_A_REQUEST, CAK]
+        .map(str::to_owned)
+        .to_vec();
     let made = fs::read_to_string(directory.join("keys/made")).context("the key that was made")?;
     keys.push(made.trim_end().to_owned());
     for (place, text) in said.iter().filter(|(_, text)| !text.is_empty()) {
@@ -103,6 +139,17 @@ fn site_shows_no_key(bench: &Bench) -> anyhow::Result<()> {
     let searched = search(&directory, &keys)?;
     ensure!(searched >= 3, "expected: files to search\nseen: {searched}");
     Ok(())
+}
+
+fn request(vlan: &str) -> String {
+    format!(
+        r#"{{"connectionId":"dxcon-fglab001","newPrivateVirtualInterface":{{"virtualInterfaceName":"asked","vlan":{vlan},"asn":65010,"authKey":"{IN_A_REQUEST}","virtualGatewayId":"vgw-0123456789abcdef0"}}}}"#
+    )
+}
+
+fn macsec() -> String {
+    let name = CAK.replace("ca9a", "0123");
+    format!(r#"{{"connectionId":"dxcon-fglab001","ckn":"{name}","cak":"{CAK}"}}"#)
 }
 
 /// Every file that was written but the key files; how many.

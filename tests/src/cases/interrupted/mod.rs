@@ -30,6 +30,14 @@ pub(super) fn all() -> Vec<Case> {
             |bench| survives(bench, &CHANGE, Calls::Changes),
         ),
         Case::new(
+            "dxctl apply of changed keys, killed at every change with every fault, likewise",
+            |bench| survives(bench, &KEYS, Calls::Changes),
+        ),
+        Case::new(
+            "dxctl vif rotate-key, killed at every change with every fault, likewise",
+            |bench| survives(bench, &ROTATE, Calls::Changes),
+        ),
+        Case::new(
             "dxctl destroy, killed at every change with every fault, likewise",
             |bench| survives(bench, &DESTROY, Calls::Changes),
         ),
@@ -40,6 +48,8 @@ pub(super) fn all() -> Vec<Case> {
 struct Flight {
     /// Undisturbed.
     first: Option<&'static str>,
+    /// Written after it: files and what is in them; `DIRECTORY` is where they are.
+    then: &'static [(&'static str, &'static str)],
     disturbed: &'static str,
 }
 
@@ -53,16 +63,53 @@ enum Calls {
 
 const MAKE: Flight = Flight {
     first: None,
+    then: &[],
     disturbed: "apply site.toml --yes --verify 0 --settle 2 --timeout 60",
 };
 
 const CHANGE: Flight = Flight {
     first: Some(MAKE.disturbed),
+    then: &[],
     disturbed: "apply changed.toml --yes --verify 0 --settle 2 --timeout 60 --allow cut:given,cut:made,cut:hub,cut:pub",
 };
 
+/// A session that is the only one of its interface, and one beside another.
+const KEYS: Flight = Flight {
+    first: Some(MAKE.disturbed),
+    then: &[
+        ("keys/given", "given-key-0202"),
+        ("keys/made-v6", "made-key-0202"),
+    ],
+    disturbed: "apply site.toml --yes --verify 0 --settle 2 --timeout 60 --allow cut:given,cut:made",
+};
+
+/// Where bgpd's key file is the site's too.
+const ROTATE: Flight = Flight {
+    first: Some(MAKE.disturbed),
+    then: &[("bgpd.toml", BGPD), ("next-key", "given-key-0303")],
+    disturbed: "vif rotate-key given --out-dir . --auth-key-file next-key --yes --timeout 60",
+};
+
+const BGPD: &str = r#"
+[bgpd]
+router_id = "10.9.0.1"
+asn = 65010
+
+[[vif]]
+name = "given"
+kind = "private"
+parent = "eth1"
+vlan = 101
+local = "169.254.10.2/30"
+peer = "169.254.10.1"
+peer_asn = 64600
+advertise = ["10.20.0.0/16"]
+auth_key_file = "DIRECTORY/keys/given"
+"#;
+
 const DESTROY: Flight = Flight {
     first: Some(MAKE.disturbed),
+    then: &[],
     disturbed: "destroy site.toml --yes --settle 2 --timeout 60 --allow cut:given,cut:made,cut:hub,cut:pub",
 };
 
@@ -271,7 +318,9 @@ impl Stage<'_> {
     fn world(&self, name: &str) -> anyhow::Result<World> {
         let place = self.place(name);
         fs::create_dir_all(place.join("keys")).context("a directory")?;
-        let world = World::new(&self.dxctl, place)?;
+        let mut world = World::new(&self.dxctl, place)?;
+        // No bgpd runs here.
+        world.set("BGPD_SOCKET", "/nonexistent/bgpd.sock");
         for (name, text) in [
             ("site.toml", SITE.to_owned()),
             ("changed.toml", changed()),
@@ -281,6 +330,11 @@ impl Stage<'_> {
         }
         if let Some(words) = self.flight.first {
             self.to_the_end(&world, words)?;
+        }
+        let directory = world.directory().display().to_string();
+        for (name, text) in self.flight.then {
+            let text = text.replace("DIRECTORY", &directory);
+            write(&world.directory().join(name), &text)?;
         }
         Ok(world)
     }
