@@ -110,6 +110,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 cause.downcast_ref::<apply::JournalError>(),
                 Some(apply::JournalError::Busy(..))
             )
+            || cause.is::<apply::Overtaken>()
             || cause
                 .downcast_ref::<key_file::KeyFileError>()
                 .is_some_and(key_file::KeyFileError::is_refusal)

@@ -15,6 +15,7 @@ use lab::aws::router::NoRouter;
 use lab::aws::seed::Seed;
 use lab::aws::server::{Server, Settings};
 use lab::aws::sigv4::CREDENTIALS;
+use lab::aws::simulator::{Caller, OWNER};
 use serde_json::{Value, json};
 
 const CREATE: &[&str] = &[
@@ -238,6 +239,28 @@ impl World {
             .collect()
     }
 
+    fn ask(&self, operation: &str, input: Value) -> Value {
+        let caller = Caller {
+            account: OWNER.into(),
+            region: "eu-central-1".into(),
+        };
+        self.aws.ask(&caller, operation, input).unwrap()
+    }
+
+    fn key_at_aws(&self) -> String {
+        let all = self.ask("DescribeVirtualInterfaces", json!({}));
+        let peers = all["virtualInterfaces"][0]["bgpPeers"].as_array().unwrap();
+        let live =
+            |peer: &&Value| peer["bgpPeerState"] == "available" && peer["addressFamily"] == "ipv4";
+        let peer = peers.iter().find(live).unwrap();
+        peer["authKey"].as_str().unwrap().to_owned()
+    }
+
+    fn key_in_file(&self) -> String {
+        let key = fs::read_to_string(self.directory.path().join("keys/prod")).unwrap();
+        key.trim_end().to_owned()
+    }
+
     fn left_over(&self) -> usize {
         let names = |path: &std::path::Path| fs::read_dir(path).unwrap().count();
         names(self.directory.path()) + names(&self.directory.path().join("keys"))
@@ -256,8 +279,7 @@ fn a_rotated_key_is_at_aws_and_in_bgpds_file_and_the_outage_is_told() {
         (&json!(true), &json!(2.5)),
         "{run:?}"
     );
-    let key = fs::read_to_string(world.directory.path().join("keys/prod")).unwrap();
-    assert_eq!(key.trim_end(), CANARY);
+    assert_eq!(world.key_in_file(), CANARY);
     // What stood in for the last session is gone again, and so are our own files.
     assert_eq!(world.sessions(), ["ipv4"]);
     assert_eq!(
@@ -302,10 +324,73 @@ fn a_rotation_that_is_killed_after_any_call_is_gone_on_with() {
         child.wait().unwrap();
         let run = world.rotate();
         assert_eq!(run.code, 0, "{kill_after}: {run:?}");
-        let key = fs::read_to_string(world.directory.path().join("keys/prod")).unwrap();
-        assert_eq!(key.trim_end(), CANARY, "{kill_after}");
+        assert_eq!(world.key_in_file(), CANARY, "{kill_after}");
         assert_eq!(world.sessions(), ["ipv4"], "{kill_after}");
     }
+}
+
+#[test]
+fn of_two_rotations_at_once_one_waits_or_stops_and_both_ends_have_one_key() {
+    let world = World::new();
+    world.with_session();
+    let directory = text(world.directory.path()).to_owned();
+    // It is in the middle of its work when the others come.
+    let fault = "slow=1500:DeleteBGPPeer".parse().unwrap();
+    world.aws.faults().order(fault);
+    let spawn = |option: &str| {
+        let words = format!("vif rotate-key prod --out-dir {directory} --yes {option}");
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let mut command = world.command(0, &words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let first = spawn("");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while world.calls("DeleteBGPPeer") == 0 && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let (second, third) = (spawn(""), spawn("--lock-timeout 60"));
+    let ends = [first, second, third].map(|child| Run::from(child.wait_with_output().unwrap()));
+    assert_eq!((ends[0].code, ends[2].code), (0, 0), "{ends:?}");
+    ends[1].fails(1, "another dxctl is changing a key");
+    assert_eq!(world.key_at_aws(), world.key_in_file());
+    assert_eq!(world.sessions(), ["ipv4"]);
+}
+
+#[test]
+fn a_rotation_that_another_program_overtook_says_so_and_the_next_begins_anew() {
+    let world = World::new();
+    let id = world.with_session();
+    let before = world.key_in_file();
+    let there = world.ask("DescribeVirtualInterfaces", json!({}));
+    let there = there["virtualInterfaces"][0].clone();
+    let directory = text(world.directory.path()).to_owned();
+    let words = format!("vif rotate-key prod --out-dir {directory} --yes");
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let fault = "hold-after:DeleteBGPPeer".parse().unwrap();
+    world.aws.faults().order(fault);
+    let mut child = world
+        .command(0, &words)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let held = world
+        .aws
+        .faults()
+        .wait_until_held(std::time::Duration::from_secs(60));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(held.is_some());
+    let another = json!({ "virtualInterfaceId": id, "newBGPPeer": {
+        "asn": 65010, "addressFamily": "ipv4", "authKey": "another-hosts-key",
+        "amazonAddress": there["amazonAddress"], "customerAddress": there["customerAddress"] } });
+    world.ask("CreateBGPPeer", another);
+    Run::from(world.command(0, &words).output().unwrap()).fails(1, "another program changed it");
+    // Not handed over to bgpd before it is known to be AWS's.
+    assert_eq!(world.key_in_file(), before);
+    let again = Run::from(world.command(0, &words).output().unwrap());
+    assert_eq!(again.code, 0, "{again:?}");
+    assert_eq!(world.key_at_aws(), world.key_in_file());
 }
 
 #[test]

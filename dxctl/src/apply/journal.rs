@@ -8,12 +8,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
 
+use super::lock::lock;
 use crate::plan::{Call, Replacement, Step};
 
 pub(crate) struct Journal {
@@ -75,7 +76,7 @@ impl Journal {
             .mode(0o600)
             .open(path)
             .map_err(failed)?;
-        let mut file = lock(file, path, patience)?;
+        let mut file = locked(file, path, patience)?;
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(failed)?;
         let unfinished = unfinished(&String::from_utf8_lossy(&text));
@@ -165,22 +166,11 @@ impl Journal {
     }
 }
 
-fn lock(mut file: File, path: &Path, patience: Duration) -> Result<Flock<File>, JournalError> {
-    let until = Instant::now() + patience;
-    loop {
-        let (mut back, error) = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(locked) => return Ok(locked),
-            Err(failed) => failed,
-        };
-        if error != Errno::EWOULDBLOCK {
-            return Err(JournalError::Io(path.to_owned(), error.into()));
-        }
-        if Instant::now() >= until {
-            return Err(JournalError::Busy(path.to_owned(), holder(&mut back)));
-        }
-        file = back;
-        std::thread::sleep(Duration::from_millis(200));
-    }
+fn locked(file: File, path: &Path, patience: Duration) -> Result<Flock<File>, JournalError> {
+    lock(file, patience).map_err(|(mut file, error)| match error {
+        Errno::EWOULDBLOCK => JournalError::Busy(path.to_owned(), holder(&mut file)),
+        error => JournalError::Io(path.to_owned(), error.into()),
+    })
 }
 
 /// Who has it, for people.

@@ -7,6 +7,7 @@
 
 mod journal;
 mod keys;
+mod lock;
 mod macsec;
 mod observe;
 mod our_end;
@@ -26,9 +27,10 @@ use crate::plan::{self, Call, Plan, Wanted};
 
 pub(crate) use journal::{Journal, JournalError};
 pub(crate) use keys::{key, known_keys};
+pub(crate) use lock::KeyLock;
 pub(crate) use observe::observe;
 pub(crate) use our_end::{CameUp, Mark, OurEnd};
-pub(crate) use replace::replace;
+pub(crate) use replace::{Overtaken, replace};
 
 /// What a run has, and what it has made so far.
 pub(crate) struct Apply<'a, A> {

@@ -10,6 +10,7 @@ use anyhow::Context;
 use bgp_core::api::{EventKind, EventsQuery, LoggedEvent};
 use bgp_core::config::AuthKey;
 
+use super::lock::KeyLock;
 use crate::Refused;
 use crate::control::{Control, ControlError};
 use crate::key_file::{self, Other, Written};
@@ -20,6 +21,7 @@ pub(crate) struct OurEnd {
     /// bgpd's name of it.
     pub(crate) session: String,
     pub(crate) key_file: PathBuf,
+    directory: PathBuf,
     control: Control,
 }
 
@@ -60,8 +62,14 @@ impl OurEnd {
         Ok(Self {
             session: peer.name.to_string(),
             key_file,
+            directory: directory.to_owned(),
             control: Control::at(socket),
         })
+    }
+
+    /// Nobody else changes a key of this bgpd's meanwhile.
+    pub(super) fn lock(&self, patience: Duration) -> anyhow::Result<KeyLock> {
+        KeyLock::take(&self.directory, patience)
     }
 
     /// Into the key file, and bgpd reads it.

@@ -269,6 +269,10 @@ impl<A: DirectConnect> Apply<'_, A> {
     ) -> anyhow::Result<()> {
         let key = keys::key(source, self.aws).await?;
         let ours = self.our_end(vif, replacement);
+        let lock = ours
+            .as_ref()
+            .map(|ours| ours.lock(self.limit))
+            .transpose()?;
         if let Some(ours) = &ours {
             let mark = ours.mark().await;
             self.made.restarted.push((ours.clone(), mark));
@@ -279,7 +283,9 @@ impl<A: DirectConnect> Apply<'_, A> {
             }
             Ok(())
         };
-        replace(replacement, self.aws, key.clone(), self.limit, hand_over).await
+        replace(replacement, self.aws, key.clone(), self.limit, hand_over).await?;
+        drop(lock);
+        Ok(())
     }
 
     /// bgpd's, where it runs here and has the session already.

@@ -4,13 +4,25 @@
 
 use std::time::Duration;
 
+use bgp_core::Family;
 use bgp_core::config::AuthKey;
 
 use super::session;
 use crate::Refused;
-use crate::aws::{DirectConnect, NewPeer, Refusal};
+use crate::aws::{DirectConnect, NewPeer, PeerKey, Refusal};
 use crate::output::note;
 use crate::plan::Replacement;
+
+/// Two changes of one session at once, from two hosts perhaps: there is nothing at AWS
+/// to lock.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "AWS's end of {vif}'s {family} session has another key than this run gave it: another program changed it at the same time. Run this again when that has ended"
+)]
+pub(crate) struct Overtaken {
+    vif: String,
+    family: Family,
+}
 
 /// The session is down from the deletion on: our end has the new key before AWS's
 /// end is there again, so that nothing waits for it then.
@@ -35,7 +47,9 @@ pub(crate) async fn replace(
         session::delete(aws, vif, &replacement.old_peer).await?;
     }
     let is_made = session::vif(aws, vif).await?.peer(*family).is_some();
-    if !is_made {
+    if is_made {
+        has_key(replacement, aws, key.as_ref(), limit).await?;
+    } else {
         session::gone(aws, vif, *family, limit).await?;
     }
     hand_over().await?;
@@ -44,13 +58,35 @@ pub(crate) async fn replace(
             asn: replacement.asn,
             family: *family,
             addresses: replacement.addresses,
-            key,
+            key: key.clone(),
         };
         note("making it anew …");
         session::create(aws, vif, &peer, Refusal::MayBeOurs).await?;
     }
     session::available(aws, vif, *family, limit).await?;
+    has_key(replacement, aws, key.as_ref(), limit).await?;
     end_stand_in(replacement, aws, limit).await
+}
+
+/// Where AWS doesn't show the key, it is taken for ours.
+async fn has_key(
+    replacement: &Replacement,
+    aws: &impl DirectConnect,
+    key: Option<&AuthKey>,
+    limit: Duration,
+) -> anyhow::Result<()> {
+    let Replacement { vif, family, .. } = replacement;
+    let there = session::vif(aws, vif).await?;
+    match (there.peer(*family).map(|peer| &peer.key), key) {
+        (Some(PeerKey::Known(has)), Some(key)) if has != key => {}
+        _ => return Ok(()),
+    }
+    end_stand_in(replacement, aws, limit).await?;
+    Err(Overtaken {
+        vif: vif.clone(),
+        family: *family,
+    }
+    .into())
 }
 
 async fn begin_stand_in(

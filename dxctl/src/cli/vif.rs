@@ -145,6 +145,9 @@ pub(crate) struct VifRotateKeyArgs {
     /// Don't ask
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Wait for another change of a key of this bgpd's, at most so long
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = value::seconds)]
+    pub(crate) lock_timeout: Duration,
     /// How long to wait for each of AWS's states, and for the session
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = value::seconds)]
     pub(crate) timeout: Duration,

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::super::find_vif;
 use super::delete::confirm;
 use super::key;
-use crate::apply::{CameUp, OurEnd, replace, session};
+use crate::apply::{CameUp, KeyLock, OurEnd, Overtaken, replace, session};
 use crate::aws::{DirectConnect, PeerKey, VirtualInterface};
 use crate::cli::{Global, VifRotateKeyArgs};
 use crate::key_file::{self, Other, Written};
@@ -28,6 +28,8 @@ use crate::site::OWNER_TAG;
 use crate::{Refused, Verdict};
 
 pub(super) async fn run(args: VifRotateKeyArgs, global: &Global) -> anyhow::Result<Verdict> {
+    let _lock = KeyLock::take(&args.out_dir, args.lock_timeout)
+        .context("--out-dir says where bgpd's configuration is")?;
     let aws = global.aws().await?;
     let vif = find_vif(&aws, &args.vif).await?;
     let families = args.family.map_or(FAMILIES.to_vec(), |one| vec![one]);
@@ -60,14 +62,20 @@ pub(super) async fn run(args: VifRotateKeyArgs, global: &Global) -> anyhow::Resu
         written = ours.take(&new).await?;
         Ok(())
     };
-    replace(
+    let replaced = replace(
         &record.replacement,
         &aws,
         Some(new.clone()),
         args.timeout,
         hand_over,
-    )
-    .await?;
+    );
+    if let Err(error) = replaced.await {
+        if error.is::<Overtaken>() {
+            // There is nothing left to go on with.
+            finish(&path, &record)?;
+        }
+        return Err(error);
+    }
     // One that was up before bgpd had the key is the old one.
     let since = (written != Written::Unchanged).then_some(asked);
     let up = ours.established(since, args.timeout).await?;
