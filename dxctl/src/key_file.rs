@@ -47,11 +47,11 @@ pub(crate) enum KeyFileError {
 }
 
 impl KeyFileError {
-    /// The operator's matter, not the machine's.
+    /// Whether what was asked for makes sense, and is not done.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
-            Self::Readable(..) | Self::Key(..) | Self::Differs(_) | Self::Exists(_) => true,
-            Self::Io(..) | Self::Random(_) => false,
+            Self::Differs(_) | Self::Exists(_) => true,
+            Self::Readable(..) | Self::Key(..) | Self::Io(..) | Self::Random(_) => false,
         }
     }
 }

@@ -143,6 +143,23 @@ pub(crate) fn check_mtu(kind: VifKind, mtu: u32, found: &mut Findings) {
     }
 }
 
+/// Of the form `eu-central-1` or `us-gov-west-1`.
+pub(crate) fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [words @ .., number] = parts.as_slice() else {
+        return false;
+    };
+    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    words.len() >= 2 && words.iter().all(is_word) && is_number
+}
+
+/// What else in a VPC is called a gateway.
+fn is_of_another_kind(id: &str) -> bool {
+    let prefixes = ["igw-", "eigw-", "tgw-", "nat-", "cgw-", "vpc-"];
+    prefixes.iter().any(|prefix| id.starts_with(prefix))
+}
+
 fn check_gateway(vif: &NewVif, found: &mut Findings) {
     match (vif.kind, &vif.gateway) {
         (VifKind::Private, None) => found.mistake(
@@ -151,6 +168,9 @@ fn check_gateway(vif: &NewVif, found: &mut Findings) {
         (VifKind::Transit, None | Some(Gateway::Virtual(_))) => found.mistake(
             "a transit virtual interface leads to a Direct Connect gateway: give its identifier with --gateway",
         ),
+        (_, Some(Gateway::DirectConnect(id))) if is_of_another_kind(id) => found.mistake(format!(
+            "{id} is neither a virtual private gateway (vgw-…) nor a Direct Connect gateway's identifier (dxctl api DescribeDirectConnectGateways lists those)"
+        )),
         (VifKind::Public, Some(_)) => {
             found.mistake("a public virtual interface has no gateway: leave --gateway out");
         }

@@ -129,7 +129,7 @@ fn a_generated_key_is_on_disk_and_at_aws_and_nowhere_else() {
 fn a_vlan_in_use_and_every_other_mistake_are_told_before_anything_is_asked() {
     let api = Api::start(account(vec![vif("dxvif-1", "one", 101, "down")]));
     let run = api.dxctl(&[CREATE, &["--mtu", "9000"]].concat());
-    run.fails(1, "VLAN 101 on dxcon-1 belongs to dxvif-1 (one)");
+    run.fails(2, "VLAN 101 on dxcon-1 belongs to dxvif-1 (one)");
     assert!(run.err.contains("MTU 9000"), "{run:?}");
     assert!(api.calls("CreatePrivateVirtualInterface").is_empty());
 }
@@ -142,7 +142,7 @@ fn a_world_readable_key_file_is_refused() {
     fs::write(&key, CANARY).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let run = api.dxctl(&[CREATE, &["--auth-key-file", text(&key)]].concat());
-    run.fails(1, "chmod 600");
+    run.fails(2, "chmod 600");
     assert!(api.calls("CreatePrivateVirtualInterface").is_empty());
 }
 

@@ -415,3 +415,40 @@ fn an_interface_is_allocated_to_another_account_and_confirmed_there() {
         .run(1, &format!("vif confirm {id}"))
         .fails(1, "nothing to confirm");
 }
+
+#[test]
+fn a_transit_and_a_public_interface_are_confirmed_by_the_account_that_they_are_for() {
+    let world = World::new();
+    let account = CREDENTIALS[1].account;
+    let partner = Caller {
+        account: account.into(),
+        region: "eu-central-1".into(),
+    };
+    let hub = json!({ "directConnectGatewayName": "hub", "amazonSideAsn": 64600 });
+    let hub = world
+        .aws
+        .ask(&partner, "CreateDirectConnectGateway", hub)
+        .unwrap();
+    let hub = hub["directConnectGateway"]["directConnectGatewayId"]
+        .as_str()
+        .unwrap();
+    let own = "--addresses 203.0.113.1/30,203.0.113.2/30 --route-filter-prefix 203.0.113.0/24";
+    for (kind, more, gateway) in [
+        ("transit", "", format!("--gateway {hub}")),
+        ("public", own, String::new()),
+    ] {
+        let allocated = world.run(0, &format!(
+            "vif allocate --to-account {account} --kind {kind} --connection dxcon-fglab001 --name {kind} {more} --auth-key-from env:SESSION_KEY --json"
+        ));
+        assert_eq!(allocated.json()["state"], "confirming", "{allocated:?}");
+        // Who made it can't confirm it, nor is it confirmed twice.
+        let early = world.run(0, &format!("vif confirm {kind} {gateway}"));
+        assert_ne!(early.code, 0, "{early:?}");
+        let confirmed = world.run(1, &format!("vif confirm {kind} {gateway} --json"));
+        assert_ne!(confirmed.json()["state"], "confirming", "{confirmed:?}");
+        let shown = world.run(1, &format!("vif show {kind} --json")).json();
+        assert_eq!(shown["kind"], kind, "{shown}");
+        let twice = world.run(1, &format!("vif confirm {kind} {gateway}"));
+        twice.fails(1, "nothing to confirm");
+    }
+}

@@ -21,7 +21,7 @@ use super::types::{
     VirtualInterface,
 };
 use super::{AwsError, DirectConnect, Filter, SecretAt};
-use crate::Refused;
+use crate::{Refused, rules};
 
 /// Where and as whom to call; what is `None` comes from the environment and
 /// the shared configuration files.
@@ -70,8 +70,7 @@ impl Client {
                 "no AWS region is chosen: give --region, set AWS_REGION, or add `region` to the profile in ~/.aws/config",
             ));
         };
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if region.as_ref().is_empty() || !region.as_ref().chars().all(fits) {
+        if !rules::is_region(region.as_ref()) {
             return Err(Refused::usage(format!(
                 "{:?} is no AWS region: write it as eu-central-1, in --region, AWS_REGION or ~/.aws/config",
                 region.as_ref()

@@ -89,7 +89,7 @@ pub(crate) struct HostArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) on: String,
     /// Account that gets it
-    #[arg(long, value_name = "ACCOUNT")]
+    #[arg(long, value_name = "ACCOUNT", value_parser = value::account)]
     pub(crate) account: String,
     /// Name
     #[arg(long)]
@@ -233,7 +233,7 @@ pub(crate) enum ProposalCommand {
         #[arg(long, value_name = "ID")]
         gateway: String,
         /// Its account
-        #[arg(long, value_name = "ACCOUNT")]
+        #[arg(long, value_name = "ACCOUNT", value_parser = value::account)]
         owner: String,
         /// Our vgw-… or tgw-…
         #[arg(long, value_name = "ID")]
@@ -252,7 +252,7 @@ pub(crate) enum ProposalCommand {
         #[arg(long, value_name = "ID")]
         gateway: String,
         /// Account that proposes
-        #[arg(long, value_name = "ACCOUNT")]
+        #[arg(long, value_name = "ACCOUNT", value_parser = value::account)]
         owner: String,
         /// Prefixes in place of those proposed
         #[arg(long, value_name = "PREFIX", value_delimiter = ',')]

@@ -34,7 +34,7 @@ pub(crate) use pick::{
 };
 pub(crate) use router_config::{BackupArgs, OfVifArgs, RouterConfigArgs};
 pub(crate) use site::{ApplyArgs, Consent, DestroyArgs, ImportArgs, PlanArgs, Run, ValidateArgs};
-pub(crate) use value::{Addresses, Auto, PerVif, Preference};
+pub(crate) use value::{Addresses, Auto, PerVif, Preference, account};
 pub(crate) use vif::{
     GivenKey, Goal, KeySource, VifAddPeerArgs, VifAllocateArgs, VifCommand, VifConfirmArgs,
     VifCreateArgs, VifDeleteArgs, VifListArgs, VifRotateKeyArgs, VifShowArgs, VifWaitArgs,

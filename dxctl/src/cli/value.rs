@@ -14,6 +14,13 @@ use vendor_configs::{Bfd, Scope, Timers};
 
 use crate::aws::{PeerAddresses, Tag};
 
+pub(crate) fn account(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no account: it has 12 digits")),
+    }
+}
+
 /// A value, or `auto`: pick one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Auto<T> {

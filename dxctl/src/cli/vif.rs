@@ -156,7 +156,7 @@ pub(crate) struct VifRotateKeyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct VifAllocateArgs {
     /// Account that gets it, and confirms it
-    #[arg(long, value_name = "ACCOUNT")]
+    #[arg(long, value_name = "ACCOUNT", value_parser = value::account)]
     pub(crate) to_account: String,
     #[command(flatten)]
     pub(crate) vif: VifCreateArgs,

@@ -12,6 +12,7 @@ mod key;
 mod router;
 mod vif;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bgp_core::config::mistake::{Mistake, Mistakes};
@@ -22,8 +23,8 @@ use ipnet::{IpNet, Ipv4Net};
 use toml::de::DeTable;
 
 use crate::aws::{Features, Tag};
-use crate::cli::{Addresses, Auto, Preference};
-use crate::pick;
+use crate::cli::{self, Addresses, Auto, Preference};
+use crate::{pick, rules};
 
 pub(crate) use key::{KeySource, parse as parse_key_source};
 
@@ -189,8 +190,13 @@ fn list(file: &Path, mistakes: &[Mistake]) -> String {
 
 /// Reads the file; paths in it are relative to its directory.
 pub(crate) fn load(file: &Path) -> anyhow::Result<Site> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| anyhow::anyhow!("the site file {}: {error}", file.display()))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => "; dxctl import --out FILE writes one from what AWS has",
+            _ => "",
+        };
+        anyhow::anyhow!("the site file {}: {error}{hint}", file.display())
+    })?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let site = read(&text, folder);
     site.map_err(|mistakes| {
@@ -233,7 +239,7 @@ fn site<'t>(root: &'t DeTable<'t>, mistakes: &'t Mistakes<'t>, folder: &Path) ->
     let name = own.parsed("name", |text| value::name(text).map(str::to_owned));
     let name = own.required("name", name, "\"frankfurt\"");
     let region = own.parsed("region", region);
-    let account = own.parsed("account", account);
+    let account = own.parsed("account", cli::account);
     let asn = auto(&own, "asn", value::asn);
     let pool = own.parsed("pool", pool);
     let pool_length = own.integer("pool_length", 30..=31);
@@ -309,17 +315,9 @@ fn tags(table: &Table<'_>) -> Option<Vec<Tag>> {
 }
 
 fn region(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    match !text.is_empty() && text.chars().all(fits) {
+    match rules::is_region(text) {
         true => Ok(text.to_owned()),
         false => Err(format!("{text:?} is not of the form \"eu-central-1\"")),
-    }
-}
-
-fn account(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} is no account: it has 12 digits")),
     }
 }
 

@@ -126,7 +126,7 @@ pub(super) fn refuse_mistakes(what: &str, found: rules::Findings) -> Result<(), 
         .for_each(|doubt| note(format_args!("note: {doubt}")));
     match found.mistakes.as_slice() {
         [] => Ok(()),
-        mistakes => Err(Refused::new(format!(
+        mistakes => Err(Refused::usage(format!(
             "{what}:\n  {}",
             mistakes.join("\n  ")
         ))),
