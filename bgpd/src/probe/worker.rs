@@ -42,8 +42,9 @@ pub(super) struct Worker {
     give_up_at: Option<Instant>,
     /// When to look for interfaces again.
     look_at: Instant,
-    /// When something was last sent or heard.
-    active_at: Instant,
+    /// Since when something may be there to hear: the first that was sent after the
+    /// last look, or that look itself where it found something.
+    unheard_since: Option<Instant>,
 }
 
 impl Worker {
@@ -63,7 +64,7 @@ impl Worker {
             samples: Vec::new(),
             give_up_at: None,
             look_at: now + LOOK,
-            active_at: now,
+            unheard_since: None,
         }
     }
 
@@ -89,7 +90,8 @@ impl Worker {
 
     fn wait(&self) -> Ready {
         let now = Instant::now();
-        let calm = self.active_at + GRAIN;
+        // What comes is heard in company, but no later for what is sent meanwhile.
+        let calm = self.unheard_since.map_or(now, |since| since + GRAIN);
         let hurries = self.watch.is_proving();
         let due = self.due.peek().map(|Reverse((due, _))| *due);
         let idle = self.watch.next_idle();
@@ -130,11 +132,8 @@ impl Worker {
             }
             outcome.is_ok()
         });
-        if heard.is_empty() {
-            return;
-        }
         let now = Now::read();
-        self.active_at = now.instant;
+        self.unheard_since = (!heard.is_empty()).then_some(now.instant);
         for (kind, one) in heard {
             self.hear(kind, one, now);
         }
@@ -307,7 +306,7 @@ impl Worker {
             self.failed(token);
         }
         if sent {
-            self.active_at = Instant::now();
+            self.unheard_since.get_or_insert_with(Instant::now);
         }
     }
 
