@@ -192,6 +192,11 @@ fn check_asn(vif: &NewVif, gateways: &[DxGateway], found: &mut Findings) {
             "AS number {asn} is AWS's own end: both ends must differ"
         ));
     }
+    if asn.0 == 64_512 && matches!(vif.gateway, Some(Gateway::Virtual(_))) {
+        found.doubt(
+            "AS number 64512 is what a virtual private gateway has unless another was chosen for it: if this one does, the session never comes up",
+        );
+    }
     if vif.kind == VifKind::Public && asn.is_private() {
         found.doubt(format!(
             "AS number {asn} is private: on a public interface AWS replaces it by 7224, and prepending has no effect"

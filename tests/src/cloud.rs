@@ -2,9 +2,12 @@
 //! dxctl and our bgpd on the edge.
 
 use std::fs;
+use std::io::{self, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use anyhow::Context;
 use lab::aws::sigv4::CREDENTIALS;
 use lab::control::Control;
 use lab::wait::{self, ensure};
@@ -110,6 +113,27 @@ impl Cloud {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("BGPD_SOCKET", self.control.socket());
         command
+    }
+
+    /// Whoever asks is allowed what these sets of verbs need, and nothing else.
+    pub(crate) fn permit(&self, sets: &[&str]) -> anyhow::Result<()> {
+        let policy = self.dxctl(&[&["iam-policy"], sets].concat())?;
+        let length = policy.len();
+        let request = format!(
+            "POST /lab/policy HTTP/1.1\r\nhost: lab\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{policy}"
+        );
+        let asked = self.world.edge.enter(|| -> io::Result<String> {
+            let mut stream = TcpStream::connect((AWS_INTERNET, 8080))?;
+            stream.write_all(request.as_bytes())?;
+            io::read_to_string(stream)
+        })?;
+        let answer = asked.context("the simulated AWS's policy")?;
+        ensure(
+            answer.starts_with("HTTP/1.1 2"),
+            "AWS takes the policy",
+            answer,
+        )?;
+        Ok(())
     }
 
     /// Whether traffic to AWS takes this path.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::page::Page;
-use super::router::RouteDirection;
+use super::router::{RouteDirection, Segment};
 use super::simulator::{Account, Simulator, Time, timestamp};
 use super::vif::{Phase, VifId};
 
@@ -209,7 +209,7 @@ impl Simulator {
                     "addressFamily": bgp_core::Family::of(route.prefix.addr()),
                     "routeDirection": route.direction.name(),
                     "routeInstalledAt": self.installed.get(&key).copied().map(timestamp),
-                    "asPath": [{ "pathType": "seq", "path": route.as_path }],
+                    "asPath": route.as_path.iter().map(segment).collect::<Vec<_>>(),
                     "communities": route.communities,
                     "awsLogicalDeviceId": device,
                 })
@@ -263,10 +263,18 @@ impl RouteFilters {
             && self
                 .as_path
                 .as_ref()
-                .is_none_or(|path| *path == route.as_path)
+                .is_none_or(|path| route.as_path.iter().flat_map(Segment::asns).eq(path))
             && (self.communities.as_ref())
                 .is_none_or(|wanted| wanted.iter().all(|c| route.communities.contains(c)))
     }
+}
+
+fn segment(segment: &Segment) -> Value {
+    let kind = match segment {
+        Segment::Sequence(_) => "seq",
+        Segment::Set(_) => "set",
+    };
+    json!({ "pathType": kind, "path": segment.asns() })
 }
 
 impl RouteDirection {

@@ -71,8 +71,21 @@ pub struct Session {
 pub struct Route {
     pub direction: RouteDirection,
     pub prefix: IpNet,
-    pub as_path: Vec<u32>,
+    pub as_path: Vec<Segment>,
     pub communities: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    Sequence(Vec<u32>),
+    Set(Vec<u32>),
+}
+
+impl Segment {
+    pub fn asns(&self) -> &[u32] {
+        let (Self::Sequence(asns) | Self::Set(asns)) = self;
+        asns
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

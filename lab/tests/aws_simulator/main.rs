@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dx_model::MODEL;
 use lab::aws::error::{ApiError, ErrorKind};
-use lab::aws::router::{Route, RouteDirection, Session};
+use lab::aws::router::{Route, RouteDirection, Segment, Session};
 use lab::aws::seed::{Seed, SeedConnection};
 use lab::aws::simulator::{Caller, Delays, OWNER, Simulator};
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ impl World {
         let route = |prefix: &&str| Route {
             direction: RouteDirection::Accepted,
             prefix: prefix.parse().unwrap(),
-            as_path: vec![65010],
+            as_path: vec![Segment::Sequence(vec![65010])],
             communities: vec![],
         };
         let session = Session {

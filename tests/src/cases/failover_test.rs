@@ -56,6 +56,14 @@ fn failover_test(bench: &Bench) -> anyhow::Result<()> {
         "the drill passes",
         said,
     )?;
+    // What `iam-policy` says is needed is enough, and who only reads can't.
+    stage.cloud.permit(&["read"])?;
+    let denied = stage.cloud.output(&quick)?;
+    let out = String::from_utf8_lossy(&denied.stdout);
+    let why = format!("{out}{}", String::from_utf8_lossy(&denied.stderr));
+    let is_told = why.contains("not allowed") && denied.status.code() == Some(1);
+    ensure(is_told, "who may only read is told so", why)?;
+    stage.cloud.permit(&["read", "failover-test"])?;
     let said = stage.dxctl(&[&quick[..], &limits, &report].concat())?;
     let report: Value = serde_json::from_str(&said)?;
     ensure(report["passed"] == true, "the test passes", &said)?;

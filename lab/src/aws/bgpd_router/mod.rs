@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use bgp_core::api;
 
-use super::router::{AwsRouter, Route, RouteDirection, Session, VifIntent};
+use super::router::{AwsRouter, Route, RouteDirection, Segment, Session, VifIntent};
 use crate::control::Control;
 use crate::world::Process;
 use vlan::Vlans;
@@ -268,10 +268,9 @@ fn seen(direction: RouteDirection, route: &api::Route, peer: &api::PeerStatus) -
         RouteDirection::Accepted => route.paths.iter().find(|path| path.peer == peer.name)?,
         RouteDirection::Advertised => route.paths.first()?,
     };
-    let numbers = path.as_path.split(|c: char| !c.is_ascii_digit());
-    let mut as_path: Vec<u32> = numbers.filter_map(|number| number.parse().ok()).collect();
+    let mut as_path = segments(&path.as_path);
     if direction == RouteDirection::Advertised && as_path.is_empty() {
-        as_path.push(peer.local_asn.0);
+        as_path.push(Segment::Sequence(vec![peer.local_asn.0]));
     }
     Some(Route {
         direction,
@@ -281,5 +280,37 @@ fn seen(direction: RouteDirection, route: &api::Route, peer: &api::PeerStatus) -
     })
 }
 
+/// Of a path as bgpd writes it: `64512 65010 {65020,65021}`.
+fn segments(text: &str) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    for word in text.split_whitespace() {
+        let numbers = word.split(|c: char| !c.is_ascii_digit());
+        let asns = numbers.filter_map(|number| number.parse().ok());
+        match (word.starts_with('{'), segments.last_mut()) {
+            (true, _) => segments.push(Segment::Set(asns.collect())),
+            (false, Some(Segment::Sequence(last))) => last.extend(asns),
+            (false, _) => segments.push(Segment::Sequence(asns.collect())),
+        }
+    }
+    segments
+}
+
 /// How long bgpd may take to answer first.
 const START: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paths_sets_are_told_from_its_sequences() {
+        let path = segments("64512 65010 {65020,65021} 65030");
+        let wanted = [
+            Segment::Sequence(vec![64512, 65010]),
+            Segment::Set(vec![65020, 65021]),
+            Segment::Sequence(vec![65030]),
+        ];
+        assert_eq!(path, wanted);
+        assert_eq!(segments(""), []);
+    }
+}
