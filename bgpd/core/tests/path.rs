@@ -386,3 +386,19 @@ fn a_path_in_doubt_is_not_probed_fast_for_ever() {
     assert!(fast < Duration::from_secs(80), "{fast:?}");
     assert!(fast > Duration::from_secs(5), "{fast:?}");
 }
+
+#[test]
+fn an_older_word_of_bfd_that_comes_late_is_passed_over() {
+    let mut play = Play::new("");
+    play.all(&[(1, "session established"), (2, "routes in"), (3, "bfd up")]);
+    let (early, later) = (play.now, play.now + Duration::from_millis(5));
+    play.now = later;
+    play.hear(Evidence::Bfd(Bfd::Down("detection time expired".into())));
+    let down = (play.transitions, play.path.status(later).state);
+    for word in [Bfd::Up, Bfd::Down("told once more".into())] {
+        play.path.hear(Evidence::Bfd(word), early);
+        play.look();
+        assert_eq!((play.transitions, play.path.status(later).state), down);
+    }
+    assert_eq!(down.1, Health::Down);
+}

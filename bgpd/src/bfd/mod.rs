@@ -18,7 +18,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgp_core::PathId;
 use bgp_core::api::BfdStatus;
@@ -56,15 +56,23 @@ pub enum Hops {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// What BFD says of the path has changed.
-    Said { path: PathId, verdict: Verdict },
+    Said {
+        path: PathId,
+        verdict: Verdict,
+        at: Instant,
+    },
     /// The session is up again, but has flapped and is not believed for a while.
     Damped { path: PathId, wait: Duration },
     /// The far end has stopped speaking BFD while BGP gets through.
     Unheard { path: PathId },
     /// The far end goes on saying that it hears nothing of us, and we hear it.
-    OneWay { path: PathId },
+    OneWay { path: PathId, at: Instant },
     /// It says so no more; what is known of the path instead.
-    OneWayOver { path: PathId, verdict: Verdict },
+    OneWayOver {
+        path: PathId,
+        verdict: Verdict,
+        at: Instant,
+    },
     /// No session can be had, and why; tried again.
     Failed { path: PathId, reason: String },
 }

@@ -204,7 +204,10 @@ impl Watched {
             Hearing::NothingSince(since) if at.saturating_duration_since(since) >= UNHEARD => {
                 self.hearing = Hearing::Nothing;
                 let path = self.peer.path;
-                let _ = to.events.send(Event::OneWay { path });
+                let _ = to.events.send(Event::OneWay {
+                    path,
+                    at: Instant::now(),
+                });
             }
             Hearing::NothingSince(_) | Hearing::Nothing => {}
         }
@@ -214,7 +217,8 @@ impl Watched {
         let before = std::mem::replace(&mut self.hearing, Hearing::Something);
         if before == Hearing::Nothing {
             let (path, verdict) = (self.peer.path, self.judge.verdict().clone());
-            let _ = to.events.send(Event::OneWayOver { path, verdict });
+            let at = Instant::now();
+            let _ = to.events.send(Event::OneWayOver { path, verdict, at });
         }
     }
 
@@ -287,7 +291,9 @@ impl Watched {
             }
         }
         self.listener.send_replace(verdict.clone());
-        let _ = to.events.send(Event::Said { path, verdict });
+        // Later than what the fast path was told just now, and says more.
+        let at = Instant::now();
+        let _ = to.events.send(Event::Said { path, verdict, at });
     }
 
     /// BFD is Down and says nothing, and BGP has come up since: packets get through,

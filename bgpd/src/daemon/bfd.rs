@@ -68,9 +68,9 @@ impl Daemon {
 
     pub(super) fn on_bfd(&mut self, event: Event) {
         let (path, weight, text) = match event {
-            Event::Said { path, verdict } => {
+            Event::Said { path, verdict, at } => {
                 let evidence = Evidence::Bfd(evidence(&verdict));
-                self.parts.health.tell(path, evidence);
+                self.parts.health.tell_at(path, evidence, at);
                 let (weight, text) = words(verdict);
                 (path, weight, text)
             }
@@ -84,16 +84,16 @@ impl Daemon {
                 let text = "the far end has stopped speaking BFD, and BGP gets through: the path is used without it";
                 (path, Weight::Warning, text.to_owned())
             }
-            Event::OneWay { path } => {
+            Event::OneWay { path, at } => {
                 let evidence = Evidence::Bfd(path::Bfd::FarEndHearsNothing);
-                self.parts.health.tell(path, evidence);
+                self.parts.health.tell_at(path, evidence, at);
                 let text = "BFD: loss in one direction, what we send: the far end says that it hears nothing of us, and we hear it";
                 (path, Weight::Warning, text.to_owned())
             }
-            Event::OneWayOver { path, verdict } => {
+            Event::OneWayOver { path, verdict, at } => {
                 self.parts
                     .health
-                    .tell(path, Evidence::Bfd(evidence(&verdict)));
+                    .tell_at(path, Evidence::Bfd(evidence(&verdict)), at);
                 let text = "BFD: the far end doesn't say any more that it hears nothing of us";
                 (path, Weight::Info, text.to_owned())
             }

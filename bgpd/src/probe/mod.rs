@@ -24,6 +24,7 @@ mod icmp;
 mod interface;
 mod mark;
 mod silence;
+mod slots;
 mod socket;
 pub mod stamp;
 mod target;

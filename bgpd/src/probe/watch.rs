@@ -85,8 +85,10 @@ pub struct Seen {
 pub(super) type Witness = (u16, Duration);
 
 impl Watch {
-    /// Those that stay keep what is known of them.
-    pub(super) fn set(&mut self, watched: Vec<Watched>, now: Instant) {
+    /// Those that stay keep what is known of them. Answers with the paths whose
+    /// silence nobody watches any more, so that nobody would tell its end.
+    pub(super) fn set(&mut self, watched: Vec<Watched>, now: Instant) -> Vec<PathId> {
+        let mut silent = self.silent();
         let mut before = std::mem::take(&mut self.links);
         for link in watched {
             let known = before.remove(&link.ifindex);
@@ -100,6 +102,16 @@ impl Watch {
             }
         }
         self.plan();
+        let still = self.silent();
+        silent.retain(|path| !still.contains(path));
+        silent
+    }
+
+    /// The paths whose silence, or the suspicion of it, is told and not over.
+    fn silent(&self) -> Vec<PathId> {
+        let links = self.links.values();
+        let silent = links.filter(|link| !matches!(link.state, State::Watching));
+        silent.flat_map(|link| link.paths.iter().copied()).collect()
     }
 
     /// When to look next, at the links whose silence would be noticed.
@@ -213,8 +225,11 @@ impl Link {
     ) {
         // The interface is gone, which is for others to notice.
         let Ok(received) = self.counters.received() else {
-            self.state = State::Watching;
             self.next = now + DEAD;
+            if !matches!(self.state, State::Watching) {
+                self.state = State::Watching;
+                self.tell(path::Silence::Heard, Seen::default(), order);
+            }
             return;
         };
         match &mut self.state {
@@ -373,3 +388,29 @@ const MOST_WITNESSES: usize = 2;
 const DEAD: Duration = Duration::from_millis(10);
 /// Each busy link's share of the time, so that all together take 1 % of a core.
 const SHARE: Duration = Duration::from_micros(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: PathId = PathId(1);
+
+    fn watched() -> Vec<Watched> {
+        vec![Watched {
+            name: "lo".into(),
+            ifindex: 1,
+            paths: vec![PATH],
+        }]
+    }
+
+    #[test]
+    fn a_dead_link_that_is_not_watched_any_more_is_given_up_aloud() {
+        let (mut watch, now) = (Watch::default(), Instant::now());
+        assert_eq!(watch.set(watched(), now), []);
+        assert_eq!(watch.set(Vec::new(), now), [], "nothing was told");
+        watch.set(watched(), now);
+        watch.links.get_mut(&1).expect("lo").state = State::Dead { received: 0 };
+        assert_eq!(watch.set(watched(), now), [], "it is still watched");
+        assert_eq!(watch.set(Vec::new(), now), [PATH]);
+    }
+}

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use bgp_core::PathId;
-use bgp_core::path::{Kind, Sample};
+use bgp_core::path::{self, Kind, Sample};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use smallvec::SmallVec;
@@ -17,9 +17,10 @@ use smallvec::SmallVec;
 use super::channel::{Channel, Heard, Of, Purpose};
 use super::clock::Now;
 use super::mark::{Mark, Token};
+use super::slots::Slots;
 use super::stamp::Reply;
 use super::target::{PROOF, Probed};
-use super::watch::{Order, Watch, Watched, Witness};
+use super::watch::{Order, Seen, Watch, Watched, Witness};
 use super::{Command, Listener, Measured, Target};
 use crate::netlink::{Mailbox, Taken};
 use crate::realtime;
@@ -29,7 +30,7 @@ pub(super) struct Worker {
     targets: BTreeMap<u16, Probed>,
     /// The order in which they were given.
     order: Vec<u16>,
-    last_slot: u16,
+    slots: Slots,
     /// Which target is due next; one that has gone, or was due before, is passed over.
     due: BinaryHeap<Reverse<(Instant, u16)>>,
     channels: BTreeMap<Purpose, Channel>,
@@ -54,7 +55,7 @@ impl Worker {
             mark: Mark::new(),
             targets: BTreeMap::new(),
             order: Vec::new(),
-            last_slot: 0,
+            slots: Slots::default(),
             due: BinaryHeap::new(),
             channels: BTreeMap::new(),
             watch: Watch::default(),
@@ -378,20 +379,30 @@ impl Worker {
     fn set_targets(&mut self, targets: Vec<Target>) {
         let mut before = std::mem::take(&mut self.targets);
         self.order.clear();
-        let now = Instant::now();
+        let (now, wanted) = (Instant::now(), targets.len());
         for target in targets {
             let known = before.iter().find(|(_, probed)| probed.target == target);
             let known = known.map(|(slot, _)| *slot);
             let (slot, probed) = match known.and_then(|slot| before.remove_entry(&slot)) {
                 Some(known) => known,
                 None => {
-                    let slot = self.free_slot(&before);
+                    let is_taken = |slot| self.targets.contains_key(&slot);
+                    let unused = |slot| is_taken(slot) || before.contains_key(&slot);
+                    let free = self.slots.next(unused);
+                    let Some(slot) = free.or_else(|| self.slots.next(is_taken)) else {
+                        break;
+                    };
+                    before.remove(&slot);
                     (slot, Probed::new(target, slot, now))
                 }
             };
             self.due.push(Reverse((probed.due, slot)));
             self.targets.insert(slot, probed);
             self.order.push(slot);
+        }
+        let left_out = wanted - self.order.len();
+        if left_out > 0 {
+            tracing::warn!("{left_out} targets are not probed: there are 65,535 others already");
         }
         self.set_watched(now);
     }
@@ -402,17 +413,6 @@ impl Worker {
             if probed.target.path == path {
                 probed.hasten(interval, now);
                 self.due.push(Reverse((probed.due, *slot)));
-            }
-        }
-    }
-
-    /// Numbers are used again as late as possible: an answer may still come.
-    fn free_slot(&mut self, before: &BTreeMap<u16, Probed>) -> u16 {
-        loop {
-            self.last_slot = self.last_slot.wrapping_add(1);
-            let slot = self.last_slot;
-            if slot != 0 && !self.targets.contains_key(&slot) && !before.contains_key(&slot) {
-                return slot;
             }
         }
     }
@@ -442,7 +442,11 @@ impl Worker {
                 link.paths.push(probed.target.path);
             }
         }
-        self.watch.set(links.into_values().collect(), now);
+        let links = links.into_values().collect();
+        for path in self.watch.set(links, now) {
+            let silence = path::Silence::Heard;
+            self.listener.silence(path, silence, Seen::default());
+        }
     }
 
     fn measured(&self) -> Vec<Measured> {

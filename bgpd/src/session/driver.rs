@@ -57,6 +57,8 @@ pub(super) struct Driver {
     commands: mpsc::Receiver<Command>,
     fastpath: Option<fastpath::Handle>,
     bfd: Option<Bfd>,
+    /// What BFD has said last.
+    verdict: Verdict,
 }
 
 /// What there is only in Established.
@@ -104,6 +106,7 @@ impl Driver {
         Self {
             peer: Peer::new(machine, seed),
             bfd: settings.bfd.take(),
+            verdict: Verdict::Unknown,
             settings,
             links: Vec::new(),
             dial: None,
@@ -216,6 +219,12 @@ impl Driver {
     }
 
     fn hear_bfd(&mut self, verdict: Verdict) {
+        // After a reload it begins with what is known: a session that has come up
+        // since BFD was Down would be closed by that.
+        if verdict == self.verdict {
+            return;
+        }
+        self.verdict.clone_from(&verdict);
         let event = match verdict {
             // RFC 5882 §3.2: that one end has switched it off is no failure.
             Verdict::Up | Verdict::AdminDown => Event::BfdUp,

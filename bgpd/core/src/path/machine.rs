@@ -120,6 +120,7 @@ impl PathHealth {
         self.judge(now);
     }
 
+    /// `now`: when it was noticed.
     pub fn hear(&mut self, evidence: Evidence, now: Instant) {
         let heard = &mut self.heard;
         match evidence {
@@ -130,7 +131,11 @@ impl PathHealth {
                 }
                 heard.carrier = Some(carrier);
             }
+            // BFD is heard by two ways, of which one is slow: an older word that comes
+            // later would be another failure, or undo a newer one.
+            Evidence::Bfd(_) if heard.bfd_at.is_some_and(|at| at > now) => return,
             Evidence::Bfd(bfd) => {
+                heard.bfd_at = Some(now);
                 let is_down = matches!(heard.bfd, Some(Bfd::Down(_)));
                 match bfd {
                     Bfd::NotDown if is_down => heard.bfd = Some(Bfd::Silent),

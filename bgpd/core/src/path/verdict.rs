@@ -1,5 +1,7 @@
 //! What all the evidence about a path comes down to at one moment.
 
+use std::time::Instant;
+
 use super::prefixes::Prefixes;
 use super::targets::{Finding, Targets};
 use super::{Bfd, Carrier, EvidenceItem, Session, Silence, item};
@@ -9,6 +11,8 @@ use super::{Bfd, Carrier, EvidenceItem, Session, Silence, item};
 pub(super) struct Heard {
     pub(super) carrier: Option<Carrier>,
     pub(super) bfd: Option<Bfd>,
+    /// When it was said.
+    pub(super) bfd_at: Option<Instant>,
     pub(super) session: Option<Session>,
     pub(super) routes_are_in: bool,
     pub(super) silence: Option<Silence>,
